@@ -1,0 +1,1 @@
+//! Kafka configuration definitions: names, types, defaults and their checks.
