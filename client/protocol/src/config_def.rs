@@ -263,6 +263,8 @@ pub struct ConfigKey {
     pub update: Update,
     /// `Some(why)` when the setting is accepted and changes nothing.
     pub no_effect: Option<&'static str>,
+    /// Settable, but not listed by DescribeConfigs or the reference page.
+    pub internal: bool,
     /// What it does, in a sentence or two.
     pub doc: &'static str,
 }
@@ -277,6 +279,7 @@ impl ConfigKey {
             validator: Validator::Any,
             update: Update::ReadOnly,
             no_effect: None,
+            internal: false,
             doc: "",
         }
     }
@@ -320,6 +323,12 @@ impl ConfigKey {
     /// Accepted without effect, and why.
     pub const fn without_effect(mut self, why: &'static str) -> Self {
         self.no_effect = Some(why);
+        self
+    }
+
+    /// Not listed by DescribeConfigs.
+    pub const fn internal(mut self) -> Self {
+        self.internal = true;
         self
     }
 
