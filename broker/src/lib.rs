@@ -1,1 +1,9 @@
-//! placeholder
+//! The Kafka broker of one node: listeners, handlers, log on disk, groups and
+//! transactions.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod config;
+pub mod topic_config;
+
+pub use config::Config;
