@@ -119,7 +119,7 @@ pub(super) fn read(reader: &mut ConfigReader<'_>) -> (Vec<Listener>, Vec<Adverti
         listeners.push(Listener { name, host, port, protocol });
     }
     check_distinct(reader, &listeners);
-    if listeners.is_empty() {
+    if listeners.is_empty() && !reader.is_refused("listeners") {
         reader.invalid("listeners", "there is no listener for clients");
     }
     let advertised = read_advertised(reader, &listeners, &controllers);
@@ -221,7 +221,9 @@ fn read_advertised(
             if controllers.contains(&name) {
                 continue;
             }
-            if !listeners.iter().any(|listener| listener.name == name) {
+            if !listeners.iter().any(|listener| listener.name == name)
+                && !reader.is_refused("listeners")
+            {
                 reader.invalid(
                     "advertised.listeners",
                     format!("listener {name} is not one of listeners"),

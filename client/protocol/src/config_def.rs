@@ -184,7 +184,7 @@ impl Validator {
                 }
             }
             (Self::NonEmptyList, Value::List(entries)) if entries.is_empty() => {
-                Err(ConfigError::EmptyList(key.name))
+                Err(ConfigError::EmptyList(key.name.to_owned()))
             }
             (Self::NonEmpty, Value::Text(text)) if text.is_empty() => {
                 refuse("String must be non-empty".to_owned())
@@ -394,7 +394,7 @@ impl ConfigKey {
             ConfigType::List => {
                 let entries = split_list(trimmed);
                 if entries.iter().any(String::is_empty) {
-                    return Err(ConfigError::EmptyListEntry(self.name));
+                    return Err(ConfigError::EmptyListEntry(self.name.to_owned()));
                 }
                 Ok(Value::List(entries))
             }
@@ -438,10 +438,10 @@ pub enum ConfigError {
     },
     /// A list that must hold something is empty.
     #[error("Configuration '{0}' must not be empty. Valid values include: any non-empty value")]
-    EmptyList(&'static str),
+    EmptyList(String),
     /// A list has nothing between two commas.
     #[error("Configuration '{0}' values must not be empty.")]
-    EmptyListEntry(&'static str),
+    EmptyListEntry(String),
     /// No setting of this name exists.
     #[error("Unknown configuration {name}{}", did_you_mean(.nearest.as_deref()))]
     Unknown {
@@ -469,10 +469,26 @@ impl ConfigError {
     /// The setting that was refused, where there is exactly one.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::InvalidValue { name, .. } | Self::Unknown { name, .. } => Some(name),
-            Self::EmptyList(name) | Self::EmptyListEntry(name) => Some(name),
+            Self::InvalidValue { name, .. }
+            | Self::Unknown { name, .. }
+            | Self::EmptyList(name)
+            | Self::EmptyListEntry(name) => Some(name),
             Self::Conflict(_) => None,
         }
+    }
+
+    /// The same error with `prefix` before the name of the setting, where the
+    /// prefix was taken off for reading.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: &str) -> Self {
+        match &mut self {
+            Self::InvalidValue { name, .. }
+            | Self::Unknown { name, .. }
+            | Self::EmptyList(name)
+            | Self::EmptyListEntry(name) => name.insert_str(0, prefix),
+            Self::Conflict(_) => {}
+        }
+        self
     }
 }
 
@@ -640,6 +656,16 @@ impl<'a> ConfigReader<'a> {
             Some(Value::List(entries)) => entries,
             _ => Vec::new(),
         }
+    }
+
+    /// Whether a value of this setting was refused.
+    pub fn is_refused(&self, name: &str) -> bool {
+        self.errors.iter().any(|error| error.name() == Some(name))
+    }
+
+    /// Ends reading with what was refused; empty when nothing was.
+    pub fn into_errors(self) -> Vec<ConfigError> {
+        self.errors
     }
 
     /// Ends reading.
