@@ -1,0 +1,193 @@
+//! The command line: subcommands, one file each.
+//!
+//! A subcommand is a row of [`COMMANDS`]. It runs as `ottla NAME …`, and under
+//! the name that Kafka gave the tool when the program is started through a
+//! link of that name (`kafka-topics`, `kafka-topics.sh`).
+
+mod serve;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use protocol::config_def::nearest_name;
+
+/// Everything went well.
+pub(crate) const OK: u8 = 0;
+/// The work failed.
+pub(crate) const FAILED: u8 = 1;
+/// The command line or the configuration is wrong, and nothing was done.
+pub(crate) const USAGE: u8 = 2;
+
+/// A subcommand.
+struct Command {
+    name: &'static str,
+    /// What Kafka calls the tool.
+    kafka_name: Option<&'static str>,
+    /// One line for the help.
+    about: &'static str,
+    run: fn(Invocation) -> u8,
+}
+
+/// A call of a subcommand.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    /// What the user typed to get here, for usage texts: `ottla serve` or `kafka-topics`.
+    pub(crate) program: String,
+    /// What follows it.
+    pub(crate) arguments: Vec<OsString>,
+}
+
+impl Invocation {
+    /// Reads the arguments with clap, which answers `--help` and mistakes by
+    /// itself.
+    ///
+    /// # Errors
+    /// The exit code, when clap has answered.
+    pub(crate) fn parse<T: clap::Parser>(self) -> Result<T, u8> {
+        let command = T::command().bin_name(self.program.clone());
+        let all = std::iter::once(OsString::from(self.program)).chain(self.arguments);
+        let parsed =
+            command.try_get_matches_from(all).and_then(|matches| T::from_arg_matches(&matches));
+        parsed.map_err(|error| {
+            // Nothing can be done about a terminal that is gone.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).unwrap_or(USAGE)
+        })
+    }
+}
+
+/// All subcommands, in the order of the help.
+const COMMANDS: &[Command] = &[Command {
+    name: "serve",
+    kafka_name: None,
+    about: "Start broker and REST proxy (what `ottla` alone does)",
+    run: serve::run,
+}];
+
+/// Runs what the arguments ask for; the first one is the name of the program.
+pub(crate) fn run(mut arguments: Vec<OsString>) -> ExitCode {
+    let started_as =
+        if arguments.is_empty() { OsString::from("ottla") } else { arguments.remove(0) };
+    ExitCode::from(match dispatch(&started_as, arguments) {
+        Dispatch::Run(command, invocation) => (command.run)(invocation),
+        Dispatch::Help => print(&help()),
+        Dispatch::Version => print(&format!("ottla {}\n", env!("CARGO_PKG_VERSION"))),
+        Dispatch::Unknown(message) => {
+            complain(&message);
+            USAGE
+        }
+    })
+}
+
+/// Prints one sentence about what is wrong.
+pub(crate) fn complain(message: &str) {
+    // Nothing can be done about a terminal that is gone.
+    let _ = writeln!(std::io::stderr(), "ottla: {message}");
+}
+
+/// Prints to standard output; a reader that has gone away is no failure.
+pub(crate) fn print(text: &str) -> u8 {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => FAILED,
+        _ => OK,
+    }
+}
+
+enum Dispatch {
+    Run(&'static Command, Invocation),
+    Help,
+    Version,
+    Unknown(String),
+}
+
+fn dispatch(started_as: &OsString, mut arguments: Vec<OsString>) -> Dispatch {
+    let file_name = Path::new(started_as).file_name().unwrap_or_default().to_string_lossy();
+    let tool = file_name.strip_suffix(".sh").unwrap_or(&file_name);
+    if let Some(command) = COMMANDS.iter().find(|command| command.kafka_name == Some(tool)) {
+        return Dispatch::Run(command, Invocation { program: tool.to_owned(), arguments });
+    }
+    let first = arguments.first().map(|first| first.to_string_lossy().into_owned());
+    let name = match first.as_deref() {
+        Some("help" | "--help" | "-h") => return Dispatch::Help,
+        Some("version" | "--version" | "-V") => return Dispatch::Version,
+        None => "serve",
+        // `ottla --set a=b` serves too.
+        Some(flag) if flag.starts_with('-') => "serve",
+        Some(name) => {
+            arguments.remove(0);
+            name
+        }
+    };
+    let is_meant = |command: &&Command| command.name == name || command.kafka_name == Some(name);
+    match COMMANDS.iter().find(is_meant) {
+        Some(command) => Dispatch::Run(
+            command,
+            Invocation { program: format!("ottla {}", command.name), arguments },
+        ),
+        None => {
+            let nearest = nearest_name(name, COMMANDS.iter().map(|command| command.name));
+            let hint =
+                nearest.map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"));
+            Dispatch::Unknown(format!("there is no command {name}{hint} (see ottla --help)"))
+        }
+    }
+}
+
+fn help() -> String {
+    let width = COMMANDS.iter().map(|command| command.name.len()).max().unwrap_or(0);
+    let rows: String = COMMANDS
+        .iter()
+        .map(|command| format!("  {:width$}  {}\n", command.name, command.about))
+        .collect();
+    format!(
+        "Kafka you can curl: broker, REST proxy and Schema Registry in one program.\n\n\
+         Usage: ottla [COMMAND] [OPTIONS]\n\n\
+         Commands:\n{rows}\n\
+         Run ottla COMMAND --help for the options of a command.\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: &str) {
+        let mut words = line.split_whitespace().map(OsString::from);
+        let started_as = words.next().unwrap();
+        let answer = match dispatch(&started_as, words.collect()) {
+            Dispatch::Run(_, Invocation { program, arguments }) => {
+                let arguments: Vec<_> =
+                    arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+                format!("{program}: {}", arguments.join(" ")).trim_end().to_owned()
+            }
+            Dispatch::Help => "help".to_owned(),
+            Dispatch::Version => "version".to_owned(),
+            Dispatch::Unknown(message) => message,
+        };
+        assert_eq!(answer, expected, "{line}");
+    }
+
+    #[test]
+    fn without_a_command_the_program_serves() {
+        check("ottla", "ottla serve:");
+        check("/usr/bin/ottla --set a=b", "ottla serve: --set a=b");
+        check("ottla serve --config x", "ottla serve: --config x");
+        check("/opt/renamed serve", "ottla serve:");
+    }
+
+    #[test]
+    fn help_and_version_are_answered_for_the_whole_program() {
+        check("ottla --help", "help");
+        check("ottla help", "help");
+        check("ottla -V", "version");
+        check("ottla serve --help", "ottla serve: --help");
+    }
+
+    #[test]
+    fn an_unknown_command_is_answered_with_the_nearest_one() {
+        check("ottla sreve", "there is no command sreve, did you mean serve? (see ottla --help)");
+        check("ottla xyzzy", "there is no command xyzzy (see ottla --help)");
+    }
+}

@@ -1,0 +1,27 @@
+//! What the program logs about itself, on standard error.
+//!
+//! Lines say what happened and where (`topic`, `partition`, `offset`, `group`,
+//! `correlation_id`). Keys and values of records, credentials and tokens are
+//! never logged, at no level.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LoggingFormat, Program};
+
+/// Starts logging. The first call counts: tests of one process may call it
+/// again.
+pub(crate) fn start(program: &Program) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&program.logging_filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let started = match program.logging_format {
+        LoggingFormat::Text => builder.try_init(),
+        LoggingFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    if started.is_err() {
+        tracing::debug!("logging had been started before");
+    }
+}
