@@ -257,7 +257,14 @@ impl Config {
     ///
     /// # Errors
     /// Every value that was refused and every contradiction between settings.
-    pub fn from_values(values: ConfigValues) -> Result<Self, Vec<ConfigError>> {
+    pub fn from_values(mut values: ConfigValues) -> Result<Self, Vec<ConfigError>> {
+        // As in Kafka, each name of the id shows what the other was set to.
+        for (name, other) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
+            let id = values.get(name).filter(|id| id.trim() != "-1").cloned();
+            if let (Some(id), false) = (id, values.contains_key(other)) {
+                values.insert(other.to_owned(), id);
+            }
+        }
         Self::from_sources(Sources { fixed: values, ..Sources::default() })
     }
 
@@ -324,6 +331,7 @@ impl Config {
     }
 
     /// Checks a change of one setting at run time, of this broker or of all.
+    /// Kafka answers a refusal with `INVALID_REQUEST`.
     ///
     /// # Errors
     /// When the name is unknown or cannot be changed at run time, or the value
@@ -332,10 +340,10 @@ impl Config {
         let key = DEFINITION.get(name).ok_or_else(|| DEFINITION.unknown(name))?;
         match key.update {
             Update::ReadOnly => Err(ConfigError::Conflict(format!(
-                "Cannot update these configs dynamically: Set({name})"
+                "Cannot update these configs dynamically: [{name}]"
             ))),
             Update::PerBroker if !per_broker => Err(ConfigError::Conflict(format!(
-                "Cannot update these configs at default cluster level, broker id must be specified: Set({name})"
+                "Cannot update these configs at default cluster level, broker id must be specified: [{name}]"
             ))),
             Update::PerBroker | Update::ClusterWide => key.parse(text).map(|_| ()),
         }
@@ -651,6 +659,36 @@ mod tests {
                 works,
                 "{name}={text}"
             );
+        }
+    }
+
+    #[test]
+    fn both_names_of_the_id_show_it() {
+        for (settings, expected) in [
+            (
+                &[][..],
+                [
+                    ("broker.id", "1", ConfigSource::Default),
+                    ("node.id", "1", ConfigSource::Default),
+                ],
+            ),
+            (
+                &[("node.id", "7")],
+                [
+                    ("broker.id", "7", ConfigSource::StaticBroker),
+                    ("node.id", "7", ConfigSource::StaticBroker),
+                ],
+            ),
+        ] {
+            let entries = with(settings).unwrap().describe(true);
+            for (name, value, source) in expected {
+                let entry = entries.iter().find(|entry| entry.name == name).unwrap();
+                assert_eq!(
+                    (entry.value.as_deref(), entry.source),
+                    (Some(value), source),
+                    "{name} of {settings:?}"
+                );
+            }
         }
     }
 

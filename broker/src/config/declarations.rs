@@ -36,7 +36,8 @@ pub(crate) const KEYS: &[ConfigKey] = &[
     // Listeners and connections
     key("listeners", List).default("PLAINTEXT://127.0.0.1:9092,PLAINTEXT://[::1]:9092").validator(Validator::NonEmptyList)
         .doc("Where the broker listens: NAME://host:port, separated by commas. An empty host or 0.0.0.0 means every address, port 0 any free port. \
-              A name may appear once for IPv4 and once for IPv6. Our default is the loopback address only; Kafka's is every address."),
+              A name may appear once for IPv4 and once for IPv6. Our default is the loopback address only, Kafka's is every address; \
+              where only advertised.listeners is set, its ports are opened on every address."),
     key("advertised.listeners", List).validator(Validator::NonEmptyList)
         .doc("The addresses that clients are told to use, one per listener name. Unset: the listeners themselves; a listener on every address is advertised under the machine's host name."),
     key("listener.security.protocol.map", String).default("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT")

@@ -87,7 +87,8 @@ pub(super) fn read(reader: &mut ConfigReader<'_>) -> (Vec<Listener>, Vec<Adverti
         .collect();
     let protocols = read_protocols(reader);
     let mut listeners: Vec<Listener> = Vec::new();
-    for endpoint in read_endpoints(reader, "listeners") {
+    let (setting, endpoints) = read_bound_endpoints(reader);
+    for endpoint in endpoints {
         if controllers.contains(&endpoint.name) {
             continue;
         }
@@ -95,7 +96,7 @@ pub(super) fn read(reader: &mut ConfigReader<'_>) -> (Vec<Listener>, Vec<Adverti
             Some(SecurityProtocol::Plaintext) => SecurityProtocol::Plaintext,
             Some(other) => {
                 reader.invalid(
-                    "listeners",
+                    setting,
                     format!(
                         "listener {} has the security protocol {other} (listener.security.protocol.map), \
                          and only PLAINTEXT is supported so far",
@@ -106,7 +107,7 @@ pub(super) fn read(reader: &mut ConfigReader<'_>) -> (Vec<Listener>, Vec<Adverti
             }
             None => {
                 reader.invalid(
-                    "listeners",
+                    setting,
                     format!(
                         "listener.security.protocol.map has no security protocol for listener {}",
                         endpoint.name
@@ -118,9 +119,9 @@ pub(super) fn read(reader: &mut ConfigReader<'_>) -> (Vec<Listener>, Vec<Adverti
         let Endpoint { name, host, port } = endpoint;
         listeners.push(Listener { name, host, port, protocol });
     }
-    check_distinct(reader, &listeners);
-    if listeners.is_empty() && !reader.is_refused("listeners") {
-        reader.invalid("listeners", "there is no listener for clients");
+    check_distinct(reader, setting, &listeners);
+    if listeners.is_empty() && !reader.is_refused(setting) {
+        reader.invalid(setting, "there is no listener for clients");
     }
     let advertised = read_advertised(reader, &listeners, &controllers);
     (listeners, advertised)
@@ -151,6 +152,19 @@ struct Endpoint {
     name: String,
     host: String,
     port: u16,
+}
+
+/// What `listeners` says. Where only `advertised.listeners` is set, as most
+/// container recipes do, its ports are opened on every address: Confluent's
+/// container image derives the listeners in the same way. Also gives the name
+/// of the setting that was read.
+fn read_bound_endpoints(reader: &mut ConfigReader<'_>) -> (&'static str, Vec<Endpoint>) {
+    if reader.is_set("listeners") || !reader.is_set("advertised.listeners") {
+        return ("listeners", read_endpoints(reader, "listeners"));
+    }
+    let mut endpoints = read_endpoints(reader, "advertised.listeners");
+    endpoints.iter_mut().for_each(|endpoint| endpoint.host.clear());
+    ("advertised.listeners", endpoints)
 }
 
 fn read_endpoints(reader: &mut ConfigReader<'_>, setting: &str) -> Vec<Endpoint> {
@@ -188,13 +202,13 @@ fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
 
 /// A name may appear twice only as one IPv4 and one IPv6 listener; a port on
 /// one host only once.
-fn check_distinct(reader: &mut ConfigReader<'_>, listeners: &[Listener]) {
+fn check_distinct(reader: &mut ConfigReader<'_>, setting: &str, listeners: &[Listener]) {
     for (index, listener) in listeners.iter().enumerate() {
         for other in listeners.iter().skip(index + 1) {
             let both_families = listener.host.contains(':') != other.host.contains(':');
             if listener.name == other.name && !both_families {
                 reader.invalid(
-                    "listeners",
+                    setting,
                     format!("each listener needs a name of its own, {} repeats", listener.name),
                 );
             } else if listener.port == other.port
@@ -202,7 +216,7 @@ fn check_distinct(reader: &mut ConfigReader<'_>, listeners: &[Listener]) {
                 && listener.host == other.host
             {
                 reader.invalid(
-                    "listeners",
+                    setting,
                     format!("each listener needs a port of its own, {} repeats", listener.port),
                 );
             }
@@ -323,6 +337,20 @@ mod tests {
         let (listeners, advertised) = shown(&config.unwrap());
         assert_eq!(listeners, ["INTERNAL://0.0.0.0:29092", "EXTERNAL://:9092"]);
         assert_eq!(advertised, ["INTERNAL://kafka:29092", "EXTERNAL://127.0.0.1:19092"]);
+    }
+
+    #[test]
+    fn the_ports_of_advertised_listeners_are_opened_when_nothing_else_is_said() {
+        let config = with(&[
+            ("advertised.listeners", "PLAINTEXT://broker:29092,PLAINTEXT_HOST://localhost:9092"),
+            (
+                "listener.security.protocol.map",
+                "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PLAINTEXT_HOST:PLAINTEXT",
+            ),
+        ]);
+        let (listeners, advertised) = shown(&config.unwrap());
+        assert_eq!(listeners, ["PLAINTEXT://:29092", "PLAINTEXT_HOST://:9092"]);
+        assert_eq!(advertised, ["PLAINTEXT://broker:29092", "PLAINTEXT_HOST://localhost:9092"]);
     }
 
     #[test]
