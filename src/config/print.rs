@@ -18,15 +18,16 @@ impl Config {
         all.retain(|(_, known)| known.key.no_effect.is_none() && !known.key.internal);
         all.sort_by_key(|(name, known)| (known.owner, *name));
         for (name, known) in all {
+            let shown = toml_name(name);
             let line = match self.settings.get(name) {
                 Some(Setting { origin, .. }) if known.key.is_sensitive() => {
                     format!("# {name} is set ({origin})")
                 }
                 Some(Setting { text, origin }) => {
-                    format!("{name} = {}  # {origin}", toml_value(known, text))
+                    format!("{shown} = {}  # {origin}", toml_value(known, text))
                 }
                 None => match known.key.default {
-                    Some(default) => format!("{name} = {}  # default", toml_value(known, default)),
+                    Some(default) => format!("{shown} = {}  # default", toml_value(known, default)),
                     None => format!("# {name} is unset"),
                 },
             };

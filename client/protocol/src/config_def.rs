@@ -11,8 +11,14 @@
 //! defaults into typed values and collects every error instead of stopping at
 //! the first.
 
+mod nearest;
+mod reader;
+
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub use nearest::nearest_name;
+pub use reader::ConfigReader;
 
 /// The type of a setting, as DescribeConfigs (KIP-133, KIP-569) names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -529,201 +535,6 @@ impl ConfigDef {
     }
 }
 
-/// Reads typed values out of given texts and declared defaults, and keeps
-/// every error.
-#[derive(Debug)]
-pub struct ConfigReader<'a> {
-    definition: &'a ConfigDef,
-    values: &'a ConfigValues,
-    errors: Vec<ConfigError>,
-}
-
-impl<'a> ConfigReader<'a> {
-    /// Reads `values` as `definition` declares them.
-    pub fn new(definition: &'a ConfigDef, values: &'a ConfigValues) -> Self {
-        Self { definition, values, errors: Vec::new() }
-    }
-
-    /// Checks every given value that is declared, whether it is read or not.
-    pub fn check_all(&mut self) {
-        for (name, text) in self.values {
-            if let Some(Err(error)) = self.definition.get(name).map(|key| key.parse(text)) {
-                self.refuse(error);
-            }
-        }
-    }
-
-    /// Adds an error, unless the same one is already there.
-    pub fn refuse(&mut self, error: ConfigError) {
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
-        }
-    }
-
-    /// Adds an error about settings that contradict each other.
-    pub fn conflict(&mut self, message: impl Into<String>) {
-        self.refuse(ConfigError::Conflict(message.into()));
-    }
-
-    /// Adds the error of a value that was read but cannot be used.
-    pub fn invalid(&mut self, name: &str, message: impl Into<String>) {
-        let key = self.key(name);
-        let text = self.values.get(name).map(String::as_str).or(key.default).unwrap_or_default();
-        self.refuse(ConfigError::invalid(key, text.to_owned(), message.into()));
-    }
-
-    /// Whether the setting was given, as opposed to left at its default.
-    pub fn is_set(&self, name: &str) -> bool {
-        self.values.contains_key(name)
-    }
-
-    /// The value of a setting; `None` when it is neither given nor has a
-    /// default. A refused value reads as the default.
-    ///
-    /// # Panics
-    /// When the name is not declared: the reader and the table belong to one
-    /// crate.
-    pub fn value(&mut self, name: &str) -> Option<Value> {
-        let key = self.key(name);
-        let given = self.values.get(name).map(|text| key.parse(text));
-        match given {
-            Some(Ok(value)) => return Some(value),
-            Some(Err(error)) => self.refuse(error),
-            None => {}
-        }
-        let parsed = key.default.map(|text| key.parse_type(text));
-        parsed.map(|value| value.expect("declared defaults are of their type"))
-    }
-
-    /// A boolean with a default.
-    pub fn boolean(&mut self, name: &str) -> bool {
-        matches!(self.value(name), Some(Value::Boolean(true)))
-    }
-
-    /// An integer that may be unset.
-    pub fn optional_integer(&mut self, name: &str) -> Option<i64> {
-        match self.value(name) {
-            Some(Value::Integer(number)) => Some(number),
-            _ => None,
-        }
-    }
-
-    /// An integer with a default.
-    pub fn integer(&mut self, name: &str) -> i64 {
-        self.optional_integer(name).expect("the setting is an integer and has a default")
-    }
-
-    /// A 32-bit integer with a default.
-    pub fn int(&mut self, name: &str) -> i32 {
-        i32::try_from(self.integer(name)).expect("an INT or SHORT setting fits 32 bits")
-    }
-
-    /// A count or size with a default; negative numbers read as 0.
-    pub fn size(&mut self, name: &str) -> usize {
-        usize::try_from(self.integer(name).max(0))
-            .expect("a non-negative setting fits a machine word")
-    }
-
-    /// A duration in milliseconds with a default; negative numbers read as 0.
-    pub fn millis(&mut self, name: &str) -> std::time::Duration {
-        std::time::Duration::from_millis(self.integer(name).max(0).unsigned_abs())
-    }
-
-    /// A number with a default.
-    pub fn double(&mut self, name: &str) -> f64 {
-        match self.value(name) {
-            Some(Value::Double(number)) => number,
-            _ => unreachable!("{name} is not a DOUBLE setting with a default"),
-        }
-    }
-
-    /// A text that may be unset. An empty text counts as given.
-    pub fn optional_text(&mut self, name: &str) -> Option<String> {
-        match self.value(name) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// A text; empty when it is unset and has no default.
-    pub fn text(&mut self, name: &str) -> String {
-        self.optional_text(name).unwrap_or_default()
-    }
-
-    /// A list; empty when it is unset and has no default.
-    pub fn list(&mut self, name: &str) -> Vec<String> {
-        match self.value(name) {
-            Some(Value::List(entries)) => entries,
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whether a value of this setting was refused.
-    pub fn is_refused(&self, name: &str) -> bool {
-        self.errors.iter().any(|error| error.name() == Some(name))
-    }
-
-    /// Ends reading with what was refused; empty when nothing was.
-    pub fn into_errors(self) -> Vec<ConfigError> {
-        self.errors
-    }
-
-    /// Ends reading.
-    ///
-    /// # Errors
-    /// Every value that was refused, if any was.
-    pub fn finish<T>(self, value: T) -> Result<T, Vec<ConfigError>> {
-        if self.errors.is_empty() { Ok(value) } else { Err(self.errors) }
-    }
-
-    fn key(&self, name: &str) -> &'static ConfigKey {
-        match self.definition.get(name) {
-            Some(key) => key,
-            None => unreachable!("{name} is read but not declared"),
-        }
-    }
-}
-
-/// The candidate written most like `name`, if one is near enough to be meant.
-pub fn nearest_name<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let bound = (name.len() / 3).clamp(1, 8);
-    candidates
-        .filter(|candidate| candidate.len().abs_diff(name.len()) <= bound)
-        .map(|candidate| (edit_distance(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= bound)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many letters must be inserted, removed, replaced or swapped with their
-/// neighbour to turn one text into the other.
-fn edit_distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    let mut previous_letter = None;
-    for (row, letter) in left.chars().enumerate() {
-        let mut current = Vec::with_capacity(last.len());
-        current.push(row + 1);
-        for (column, &other) in right.iter().enumerate() {
-            let at =
-                |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX / 2);
-            let replaced = at(&last, column) + usize::from(letter != other);
-            let mut best = replaced.min(at(&last, column + 1) + 1).min(at(&current, column) + 1);
-            let swapped = column > 0
-                && previous_letter == Some(other)
-                && right.get(column - 1) == Some(&letter);
-            if swapped {
-                best = best.min(at(&before_last, column - 1) + 1);
-            }
-            current.push(best);
-        }
-        before_last = std::mem::replace(&mut last, current);
-        previous_letter = Some(letter);
-    }
-    last.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -836,47 +647,5 @@ mod tests {
             .validator(Validator::Check(|_| Err("too short".to_owned())));
         let error = key.parse("hunter2").unwrap_err().to_string();
         assert_eq!(error, "Invalid value [hidden] for configuration ssl.key.password: too short");
-    }
-
-    #[test]
-    fn the_nearest_name_is_the_one_meant() {
-        let names = [
-            "log.retention.ms",
-            "log.retention.bytes",
-            "log.roll.ms",
-            "num.partitions",
-            "listeners",
-        ];
-        for (typed, expected) in [
-            ("log.retention.m", Some("log.retention.ms")),
-            ("log.retnetion.ms", Some("log.retention.ms")),
-            ("num.partition", Some("num.partitions")),
-            ("listener", Some("listeners")),
-            ("something.else.entirely", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest_name(typed, names.into_iter()), expected, "{typed}");
-        }
-    }
-
-    #[test]
-    fn reading_collects_every_error() {
-        static KEYS: &[ConfigKey] = &[
-            RETENTION,
-            ConfigKey::new("num.partitions", ConfigType::Int).default("1").at_least(1),
-        ];
-        let definition = ConfigDef::new(&[KEYS]);
-        let values = ConfigValues::from([
-            ("retention.ms".to_owned(), "x".to_owned()),
-            ("num.partitions".to_owned(), "0".to_owned()),
-        ]);
-        let mut reader = ConfigReader::new(&definition, &values);
-        reader.check_all();
-        assert_eq!(
-            reader.integer("retention.ms"),
-            604_800_000,
-            "a refused value reads as the default"
-        );
-        assert_eq!(reader.finish(()).unwrap_err().len(), 2);
     }
 }
