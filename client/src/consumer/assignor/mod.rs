@@ -168,7 +168,7 @@ pub(super) mod testing {
     use super::*;
 
     /// `a=2,b=3`: partition counts.
-    pub(super) fn topics(text: &str) -> BTreeMap<Str, i32> {
+    pub(crate) fn topics(text: &str) -> BTreeMap<Str, i32> {
         text.split(',')
             .filter(|entry| !entry.is_empty())
             .map(|entry| {
@@ -179,7 +179,7 @@ pub(super) mod testing {
     }
 
     /// `a-0 a-1`: partitions.
-    pub(super) fn partitions(text: &str) -> Vec<TopicPartition> {
+    pub(crate) fn partitions(text: &str) -> Vec<TopicPartition> {
         text.split_whitespace()
             .map(|entry| {
                 let (topic, partition) = entry.rsplit_once('-').unwrap();
@@ -189,7 +189,7 @@ pub(super) mod testing {
     }
 
     /// A member with its topics, `a b`, and, at `generation`, what it owns.
-    pub(super) fn member(id: &str, topics: &str, owned: &str, generation: i32) -> Member {
+    pub(crate) fn member(id: &str, topics: &str, owned: &str, generation: i32) -> Member {
         let owned = partitions(owned);
         Member {
             id: id.into(),
@@ -205,7 +205,7 @@ pub(super) mod testing {
     }
 
     /// One line per member: `c1: a-0 a-1`.
-    pub(super) fn written(assignments: &Assignments) -> Vec<String> {
+    pub(crate) fn written(assignments: &Assignments) -> Vec<String> {
         assignments
             .iter()
             .map(|(member, partitions)| {
