@@ -243,6 +243,29 @@ mod tests {
         assert_eq!(Assignor::common_protocol(&[]), RebalanceProtocol::Eager);
     }
 
+    /// The answers of the Java client's assignors (kafka-clients 4.3.1) to random
+    /// groups: assignor, partition counts, members with their topics, what they
+    /// own and their generation, result.
+    #[test]
+    fn groups_are_spread_as_the_java_client_spreads_them() {
+        for line in include_str!("../../../tests/golden/assignors.txt").lines() {
+            let fields: Vec<_> = line.split('|').collect();
+            let [assignor, counts, members, expected] = fields[..] else { panic!("{line}") };
+            let members: Vec<_> = members
+                .split(';')
+                .map(|entry| {
+                    let fields: Vec<_> = entry.split(':').collect();
+                    testing::member(fields[0], fields[1], fields[2], fields[3].parse().unwrap())
+                })
+                .collect();
+            let assignments =
+                assignor.parse::<Assignor>().unwrap().assign(&testing::topics(counts), &members);
+            let spread: Vec<_> =
+                testing::written(&assignments).iter().map(|line| line.replace(": ", ":")).collect();
+            assert_eq!(spread.join(";"), expected, "{line}");
+        }
+    }
+
     #[test]
     fn static_members_come_first() {
         let mut members =

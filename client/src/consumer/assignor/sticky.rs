@@ -185,27 +185,25 @@ impl<'a> Spread<'a> {
                 self.give(partition, member);
             }
         }
-        let mut unassigned = all
-            .into_iter()
-            .filter(|partition| !self.owners.contains_key(partition))
-            .collect::<Vec<_>>()
-            .into_iter();
-        // In turn to those below the quota, then the extras one by one.
-        while self.loads.iter().any(|load| *load < least) {
-            for member in 0..self.members.len() {
-                if self.loads[member] < least
-                    && let Some(partition) = unassigned.next()
-                {
+        let unassigned: Vec<_> =
+            all.into_iter().filter(|partition| !self.owners.contains_key(partition)).collect();
+        let mut unassigned = unassigned.into_iter();
+        // Extras go to those who own their share already, then to those who get it, as they get it.
+        let mut full: Vec<_> =
+            (0..self.members.len()).filter(|member| self.loads[*member] == least).collect();
+        let mut below: Vec<_> =
+            (0..self.members.len()).filter(|member| self.loads[*member] < least).collect();
+        while !below.is_empty() {
+            for &member in &below {
+                if let Some(partition) = unassigned.next() {
                     self.give(partition, member);
                 }
             }
+            let (filled, rest) = below.into_iter().partition(|member| self.loads[*member] == least);
+            full.extend::<Vec<_>>(filled);
+            below = rest;
         }
-        for (member, partition) in (0..self.members.len())
-            .filter(|m| self.loads[*m] == least)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .zip(unassigned)
-        {
+        for (member, partition) in full.into_iter().zip(unassigned) {
             self.give(partition, member);
         }
     }
