@@ -34,7 +34,7 @@ pub use builder::BatchBuilder;
 pub use compression::{Compression, UnknownCompression};
 pub use control::{ControlRecord, EndTransactionMarker};
 pub use header::{Attributes, BatchHeader, TimestampType};
-pub use record::{Headers, HeadersIter, RawHeadersIter, Record, RecordIter};
+pub use record::{Headers, HeadersIter, RawHeadersIter, Record, RecordIter, RecordPosition};
 pub use validate::{InvalidBatch, ValidatedRecords, validate, validate_with};
 
 /// Bytes of a batch before its records.
