@@ -127,7 +127,6 @@ impl ExactSizeIterator for RawHeadersIter<'_> {}
 #[derive(Debug, Clone)]
 pub struct RecordIter<'a> {
     cursor: Cursor<'a>,
-    section_size: usize,
     left: i32,
     base_offset: i64,
     base_timestamp: i64,
@@ -152,7 +151,6 @@ impl<'a> RecordIter<'a> {
             .then_some(header.max_timestamp);
         Self {
             cursor: Cursor::new(section),
-            section_size: section.len(),
             left: header.records_count,
             base_offset: header.base_offset,
             base_timestamp: header.base_timestamp,
@@ -174,20 +172,6 @@ impl<'a> RecordIter<'a> {
     #[inline]
     pub fn position(&self) -> RecordPosition {
         RecordPosition { bytes_left: self.cursor.rest().len(), records_left: self.left }
-    }
-
-    /// Goes on where a walk of the same header and section was left.
-    pub fn resume(header: &BatchHeader, section: &'a [u8], position: RecordPosition) -> Self {
-        Self {
-            cursor: Cursor::new(section.get(position.read..).unwrap_or_default()),
-            left: position.left,
-            ..Self::new(header, section)
-        }
-    }
-
-    /// Where the walk is: before the record that comes next.
-    pub fn position(&self) -> RecordPosition {
-        RecordPosition { read: self.section_size - self.cursor.rest().len(), left: self.left }
     }
 
     #[inline]
@@ -245,12 +229,3 @@ impl<'a> Iterator for RecordIter<'a> {
 }
 
 impl std::iter::FusedIterator for RecordIter<'_> {}
-
-/// A place between two records of one batch, for [`RecordIter::resume`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordPosition {
-    /// Bytes of the section before it.
-    read: usize,
-    /// Records after it.
-    left: i32,
-}
