@@ -141,3 +141,104 @@ impl Iterator for Batches {
 }
 
 impl std::iter::FusedIterator for Batches {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BatchBuilder, RecordIter};
+    use super::*;
+
+    fn batch(values: &[&[u8]]) -> Bytes {
+        let mut builder = BatchBuilder::new(Compression::None);
+        for value in values {
+            builder.append(1_000, None, Some(value), &[]);
+        }
+        builder.build()
+    }
+
+    fn values(batch: &Batch) -> Vec<Vec<u8>> {
+        let section = batch.record_section(1 << 20).unwrap();
+        let records = RecordIter::new(batch.header(), &section);
+        records.map(|record| record.unwrap().value.unwrap().to_vec()).collect()
+    }
+
+    #[test]
+    fn a_record_set_is_cut_into_its_batches_without_copying() {
+        let set = Bytes::from([batch(&[b"a", b"b"]), batch(&[b"c"])].concat());
+        let found: Vec<Batch> = batches(set.clone()).collect::<Result<_, _>>().unwrap();
+        assert_eq!(
+            found.iter().map(values).collect::<Vec<_>>(),
+            [vec![b"a".to_vec(), b"b".to_vec()], vec![b"c".to_vec()]]
+        );
+        assert_eq!(found[0].bytes().as_ptr(), set.as_ptr());
+    }
+
+    #[test]
+    fn a_batch_cut_off_at_the_end_is_passed_over() {
+        let first = batch(&[b"whole"]);
+        let set = Bytes::from([first.clone(), batch(&[b"cut off"])].concat());
+        for end in first.len()..set.len() {
+            let found: Vec<_> = batches(set.slice(..end)).collect();
+            assert_eq!(found.len(), 1, "cut at {end}");
+        }
+        for end in 1..first.len() {
+            let mut set = first.slice(..end);
+            let error = Batch::split_first(&mut set).unwrap_err();
+            assert!(matches!(error, RecordError::Truncated { available, .. } if available == end));
+            assert_eq!(set.len(), end, "the set is left as it was");
+        }
+    }
+
+    #[test]
+    fn an_old_message_format_ends_the_walk() {
+        let mut old = batch(&[b"x"]).to_vec();
+        old[16] = 1;
+        let set = Bytes::from([batch(&[b"a"]).to_vec(), old, batch(&[b"b"]).to_vec()].concat());
+        let found: Vec<_> = batches(set).map(|batch| batch.map(|_| ())).collect();
+        assert_eq!(found, [Ok(()), Err(RecordError::UnsupportedMagic(1))]);
+    }
+
+    #[test]
+    fn one_batch_means_exactly_one() {
+        let bytes = batch(&[b"x"]);
+        assert_eq!(Batch::from_bytes(bytes.clone()).unwrap().into_bytes(), bytes);
+        assert!(Batch::from_bytes(Bytes::new()).unwrap_err().is_corrupt());
+        let two = Bytes::from([bytes.clone(), bytes].concat());
+        assert_eq!(
+            Batch::from_bytes(two),
+            Err(RecordError::Invalid("bytes follow the record batch"))
+        );
+    }
+
+    #[test]
+    fn a_flipped_bit_is_found_unless_the_crc_does_not_cover_it() {
+        let good = batch(&[b"some value"]);
+        for at in 0..good.len() {
+            let mut bytes = good.to_vec();
+            bytes[at] ^= 0x20;
+            let Ok(batch) = Batch::from_bytes(Bytes::from(bytes)) else { continue };
+            let is_covered = !(0..8).contains(&at) && !(12..16).contains(&at);
+            assert_eq!(batch.verify_crc().is_err(), is_covered, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn recompressing_changes_nothing_but_the_codec() {
+        let mut builder = BatchBuilder::new(Compression::Lz4);
+        builder.set_producer(7, 1, 40);
+        builder.append(1_000, None, Some(&[b'x'; 1_000]), &[]);
+        builder.append(2_000, Some(b"key"), Some(b"value"), &[("name", None)]);
+        let original = Batch::from_bytes(builder.build()).unwrap();
+        for compression in Compression::ALL {
+            let batch = original.recompress(compression, None, 1 << 20).unwrap();
+            batch.verify_crc().unwrap();
+            assert_eq!(Batch::from_bytes(batch.bytes().clone()).as_ref(), Ok(&batch));
+            let mut header = *batch.header();
+            assert_eq!(header.attributes.compression(), Ok(compression));
+            header.attributes = original.header().attributes;
+            header.batch_length = original.header().batch_length;
+            header.crc = original.header().crc;
+            assert_eq!(&header, original.header());
+            assert_eq!(batch.record_section(1 << 20), original.record_section(1 << 20));
+        }
+    }
+}

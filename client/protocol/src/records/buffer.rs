@@ -320,3 +320,171 @@ fn item(timestamp: i64, body: &[u8]) -> RecordBufferItem<'_> {
         headers: Headers::parse(&mut cursor).expect(own),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(buffer: &RecordBuffer) -> Vec<String> {
+        let text = |bytes: Option<&[u8]>| {
+            bytes.map_or("null".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+        };
+        let headers = |headers: Headers<'_>| -> Vec<String> {
+            headers.iter().map(|(key, value)| format!("{key}:{}", text(value))).collect()
+        };
+        let record = |record: RecordBufferItem<'_>| {
+            let (key, value) = (text(record.key), text(record.value));
+            format!("{} {key}={value} [{}]", record.timestamp, headers(record.headers).join(" "))
+        };
+        buffer.iter().map(record).collect()
+    }
+
+    #[test]
+    fn records_come_back_in_order() {
+        let mut buffer = RecordBuffer::new();
+        assert!(buffer.is_empty());
+        buffer.push(-1, Some(b"k"), Some(b"v"), &[("a", Some(b"1")), ("a", None)]);
+        buffer.push(5, None, None, &[]);
+        assert_eq!(shown(&buffer), ["-1 k=v [a:1 a:null]", "5 null=null []"]);
+        assert_eq!(buffer.get(1).unwrap().timestamp, 5);
+        assert_eq!(buffer.get(2), None);
+        assert_eq!(buffer.get(usize::MAX), None);
+    }
+
+    #[test]
+    fn a_record_written_field_by_field_is_the_same_as_one_pushed() {
+        let mut pushed = RecordBuffer::new();
+        let mut written = RecordBuffer::new();
+        pushed.push(
+            7,
+            Some(b"key"),
+            Some(b"value"),
+            &[("a", Some(b"1")), ("b", None), ("c", Some(b"decoded"))],
+        );
+        let mut record = written.begin(-1);
+        record.timestamp(7).key(Some(b"key"));
+        record.value_with(100, |buffer| append(buffer, b"value")).unwrap();
+        record.header("a", Some(b"1")).header("b", None);
+        record.header_with("c", 0, |buffer| append(buffer, b"decoded")).unwrap();
+        assert_eq!(record.size_in_bytes(), pushed.size_in_bytes());
+        record.commit();
+        assert_eq!(written, pushed);
+    }
+
+    #[test]
+    fn fields_left_out_are_null() {
+        let mut buffer = RecordBuffer::new();
+        buffer.begin(1).commit();
+        let mut record = buffer.begin(2);
+        record.value(Some(b"v"));
+        record.commit();
+        let mut record = buffer.begin(3);
+        record.key_with(3, |buffer| append(buffer, b"k")).unwrap();
+        record.commit();
+        let mut record = buffer.begin(4);
+        record.header("h", None);
+        record.commit();
+        assert_eq!(
+            shown(&buffer),
+            ["1 null=null []", "2 null=v []", "3 k=null []", "4 null=null [h:null]"]
+        );
+    }
+
+    #[test]
+    fn a_record_that_is_not_committed_leaves_nothing() {
+        let mut buffer = RecordBuffer::new();
+        buffer.push(1, None, Some(b"kept"), &[]);
+        let before = buffer.clone();
+        let mut record = buffer.begin(2);
+        record.key(Some(b"key"));
+        let failed = record.value_with(10, |buffer| {
+            buffer.extend_from_slice(b"half");
+            Err("not base64")
+        });
+        assert_eq!(failed.unwrap_err(), "not base64");
+        drop(record);
+        assert_eq!(buffer, before);
+        buffer.begin(3).value(Some(b"dropped")).header("h", None);
+        assert_eq!(buffer, before);
+    }
+
+    #[test]
+    fn a_header_that_fails_is_not_counted() {
+        let mut buffer = RecordBuffer::new();
+        let mut record = buffer.begin(1);
+        record.header_with("bad", 3, |_| Err("no")).unwrap_err();
+        record.header("good", None);
+        record.commit();
+        assert_eq!(shown(&buffer), ["1 null=null [good:null]"]);
+    }
+
+    #[test]
+    fn many_headers_need_a_longer_count() {
+        for count in [0, 1, 63, 64, 65, 8_192] {
+            let headers = vec![("h", Some(&b"x"[..])); count];
+            let mut pushed = RecordBuffer::new();
+            pushed.push(1, None, None, &headers);
+            let mut written = RecordBuffer::new();
+            let mut record = written.begin(1);
+            for (key, value) in &headers {
+                record.header(key, *value);
+            }
+            record.commit();
+            assert!(written == pushed, "{count} headers");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "fields of a record come once and in order")]
+    fn fields_out_of_order_are_a_mistake_of_the_caller() {
+        RecordBuffer::new().begin(1).value(None).key(None);
+    }
+
+    #[test]
+    fn records_are_forgotten_from_the_end() {
+        let mut buffer = RecordBuffer::new();
+        let mut sizes = vec![0];
+        for value in [&b"a"[..], b"bb", b"ccc"] {
+            buffer.push(1, None, Some(value), &[]);
+            sizes.push(buffer.size_in_bytes());
+        }
+        for length in (0..=3).rev() {
+            buffer.truncate(length);
+            assert_eq!((buffer.len(), buffer.size_in_bytes()), (length, sizes[length]));
+        }
+    }
+
+    #[test]
+    fn buffers_are_joined() {
+        let mut all = RecordBuffer::new();
+        let mut first = RecordBuffer::with_capacity(1, 100);
+        let mut second = RecordBuffer::new();
+        for timestamp in 1..=3 {
+            let half = if timestamp == 1 { &mut first } else { &mut second };
+            half.push(timestamp, None, Some(b"x"), &[]);
+            all.push(timestamp, None, Some(b"x"), &[]);
+        }
+        first.append(&second);
+        assert_eq!(first, all);
+    }
+
+    #[test]
+    fn the_wire_size_is_an_upper_bound() {
+        let mut buffer = RecordBuffer::new();
+        for size in [0, 1, 100, 10_000] {
+            buffer.push(i64::MAX, None, Some(&vec![0; size]), &[]);
+        }
+        for range in [0..4, 1..2, 2..4, 3..9, 7..9] {
+            let mut builder = super::super::BatchBuilder::new(super::super::Compression::None);
+            let empty = builder.size_in_bytes();
+            builder.append_buffer(&buffer, range.clone(), 0);
+            let taken = builder.size_in_bytes() - empty;
+            assert!(buffer.wire_size(range.clone()) >= taken, "{range:?}");
+        }
+    }
+
+    fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Result<(), ()> {
+        buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+}

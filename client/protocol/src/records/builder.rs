@@ -274,3 +274,152 @@ impl BatchBuilder {
         prefix
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Batch, RecordIter};
+    use super::*;
+
+    #[test]
+    fn a_batch_has_the_bytes_that_kafka_would_write() {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append(0x0102, Some(b"k"), Some(b"v"), &[("h", Some(b"x"))]);
+        builder.append(0x0100, None, None, &[]);
+        let batch = builder.build();
+        let header = BatchHeader::parse(&batch).unwrap();
+        assert_eq!(
+            header,
+            BatchHeader {
+                base_offset: 0,
+                batch_length: i32::try_from(batch.len()).unwrap() - 12,
+                partition_leader_epoch: -1,
+                magic: 2,
+                crc: header.crc,
+                attributes: Attributes::default(),
+                last_offset_delta: 1,
+                base_timestamp: 0x0102,
+                max_timestamp: 0x0102,
+                producer_id: -1,
+                producer_epoch: -1,
+                base_sequence: -1,
+                records_count: 2,
+            }
+        );
+        assert_eq!(
+            batch[HEADER_SIZE..],
+            [
+                24, 0, 0, 0, 2, b'k', 2, b'v', 2, 2, b'h', 2, b'x', // the first record
+                12, 0, 3, 2, 1, 1, 0, // the second: 2 ms earlier, null, null
+            ]
+        );
+        Batch::from_bytes(batch).unwrap().verify_crc().unwrap();
+    }
+
+    #[test]
+    fn a_value_written_in_place_is_the_same_as_one_copied() {
+        for size in [0, 63, 64, 100, 8_191, 8_192, 100_000] {
+            for size_hint in [0, size, 10 * size] {
+                let value = vec![b'v'; size];
+                let mut copied = BatchBuilder::new(Compression::None);
+                let mut in_place = BatchBuilder::new(Compression::None);
+                for timestamp in [1_000, 999] {
+                    let (key, headers) = (Some(&b"key"[..]), [("a", None), ("a", Some(&b"b"[..]))]);
+                    copied.append(timestamp, key, Some(&value), &headers);
+                    let write = |buffer: &mut Vec<u8>| {
+                        buffer.extend_from_slice(&value);
+                        Ok::<(), ()>(())
+                    };
+                    in_place.append_with(timestamp, key, &headers, size_hint, write).unwrap();
+                }
+                assert_eq!(in_place.size_in_bytes(), copied.size_in_bytes());
+                assert!(in_place.build() == copied.build(), "{size} bytes, hint {size_hint}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_that_fails_leaves_the_batch_as_it_was() {
+        let mut builder = BatchBuilder::new(Compression::None);
+        let mut expected = BatchBuilder::new(Compression::None);
+        let fail = |builder: &mut BatchBuilder| {
+            let write = |buffer: &mut Vec<u8>| {
+                buffer.extend_from_slice(b"half");
+                Err("not base64")
+            };
+            assert_eq!(builder.append_with(9_000, Some(b"key"), &[], 8, write), Err("not base64"));
+        };
+        fail(&mut builder);
+        assert!(builder.is_empty());
+        for builder in [&mut builder, &mut expected] {
+            builder.append(1_000, None, Some(b"value"), &[]);
+        }
+        fail(&mut builder);
+        assert_eq!(builder.build(), expected.build());
+    }
+
+    #[test]
+    fn a_buffer_is_copied_in_ranges() {
+        let mut buffer = RecordBuffer::new();
+        for (timestamp, value) in [(-1, b"a"), (2_000, b"b"), (-1, b"c"), (500, b"d")] {
+            buffer.push(timestamp, None, Some(value), &[("h", Some(value))]);
+        }
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append_buffer(&buffer, 0..1, 1_000);
+        builder.append_buffer(&buffer, 1..3, 1_500);
+        builder.append_buffer(&buffer, 3..9, 1_500);
+        builder.append_buffer(&buffer, 7..9, 1_500);
+        let mut expected = BatchBuilder::new(Compression::None);
+        for (timestamp, value) in [(1_000, b"a"), (2_000, b"b"), (1_500, b"c"), (500, b"d")] {
+            expected.append(timestamp, None, Some(value), &[("h", Some(value))]);
+        }
+        assert_eq!(builder.max_timestamp(), 2_000);
+        assert_eq!(builder.build(), expected.build());
+    }
+
+    #[test]
+    fn a_record_is_copied_from_one_batch_to_another() {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append(1_000, Some(b"key"), None, &[("a", Some(b"1")), ("a", None)]);
+        builder.append(2_000, None, Some(b"value"), &[]);
+        let original = Batch::from_bytes(builder.build()).unwrap();
+        let section = original.record_section(0).unwrap();
+        for record in RecordIter::new(original.header(), &section) {
+            builder.append_record(&record.unwrap());
+        }
+        assert_eq!(builder.build(), original.into_bytes());
+    }
+
+    #[test]
+    fn a_builder_starts_anew_after_each_batch() {
+        for compression in Compression::ALL {
+            let mut builder = BatchBuilder::new(compression);
+            builder.set_transactional(true);
+            builder.set_producer(7, 1, 10);
+            builder.append(9_000, None, Some(b"first"), &[]);
+            let first = *Batch::from_bytes(builder.build()).unwrap().header();
+            assert_eq!((first.producer_id, first.producer_epoch, first.base_sequence), (7, 1, 10));
+            assert!(builder.is_empty());
+            assert_eq!(builder.size_in_bytes(), HEADER_SIZE);
+
+            builder.append(1_000, None, Some(b"second"), &[]);
+            let second = *Batch::from_bytes(builder.build()).unwrap().header();
+            assert_eq!(
+                (second.producer_id, second.max_timestamp, second.records_count),
+                (-1, 1_000, 1)
+            );
+            assert!(second.attributes.is_transactional());
+            assert_eq!(second.attributes.compression(), Ok(compression));
+        }
+    }
+
+    #[test]
+    fn the_size_is_that_of_the_batch() {
+        let mut builder = BatchBuilder::new(Compression::None);
+        for _ in 0..100 {
+            builder.append(1_000, None, Some(b"value"), &[]);
+        }
+        let size = builder.size_in_bytes();
+        assert_eq!(builder.records_count(), 100);
+        assert_eq!(builder.build().len(), size);
+    }
+}

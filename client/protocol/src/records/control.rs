@@ -80,3 +80,51 @@ impl EndTransactionMarker {
         Ok(i32::from_be_bytes(*epoch))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Batch, NO_SEQUENCE, RecordIter};
+    use super::*;
+
+    #[test]
+    fn a_marker_says_how_the_transaction_ended() {
+        for (commit, expected) in [(true, ControlRecord::Commit), (false, ControlRecord::Abort)] {
+            let marker = EndTransactionMarker {
+                commit,
+                coordinator_epoch: 0x0102_0304,
+                producer_id: 7,
+                producer_epoch: 3,
+                timestamp: 1_000,
+            };
+            let batch = Batch::from_bytes(marker.to_batch()).unwrap();
+            batch.verify_crc().unwrap();
+            let header = batch.header();
+            assert!(header.attributes.is_control() && header.attributes.is_transactional());
+            assert_eq!(
+                (header.producer_id, header.producer_epoch, header.base_sequence),
+                (7, 3, NO_SEQUENCE)
+            );
+            let section = batch.record_section(0).unwrap();
+            let record = RecordIter::new(header, &section).next().unwrap().unwrap();
+            assert_eq!(ControlRecord::parse(&record), Ok(expected));
+            assert_eq!(record.value, Some(&[0, 0, 1, 2, 3, 4][..]));
+            assert_eq!(EndTransactionMarker::coordinator_epoch(&record), Ok(0x0102_0304));
+        }
+    }
+
+    #[test]
+    fn keys_of_other_kinds_and_later_versions_are_read_and_short_ones_are_not() {
+        for (key, expected) in [
+            (Some(&[0, 0, 0, 2][..]), Some(ControlRecord::Other(2))),
+            (Some(&[0, 9, 0, 1, 42]), Some(ControlRecord::Commit)),
+            (Some(&[0xff, 0xff, 0, 1]), None),
+            (Some(&[0, 0, 0]), None),
+            (None, None),
+        ] {
+            let record =
+                Record { offset: 0, timestamp: 0, key, value: None, headers: Default::default() };
+            assert_eq!(ControlRecord::parse(&record).ok(), expected, "{key:?}");
+            assert!(EndTransactionMarker::coordinator_epoch(&record).is_err());
+        }
+    }
+}

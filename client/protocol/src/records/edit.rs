@@ -123,3 +123,90 @@ fn put<const N: usize>(batch: &mut [u8], at: usize, value: [u8; N]) {
         slot.copy_from_slice(&value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::{Batch, BatchBuilder, Compression, RecordIter};
+    use super::*;
+
+    fn batch() -> Vec<u8> {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append(1_000, None, Some(b"value"), &[]);
+        builder.append(3_000, None, Some(b"value"), &[]);
+        builder.build().to_vec()
+    }
+
+    type Edit = fn(&mut [u8]) -> Result<(), RecordError>;
+
+    const EDITS: [(&str, Edit); 5] = [
+        ("base offset", |batch| set_base_offset(batch, 100)),
+        ("leader epoch", |batch| set_partition_leader_epoch(batch, 7)),
+        ("append time", |batch| set_log_append_time(batch, 9_000)),
+        ("max timestamp", |batch| set_max_timestamp(batch, 4_000)),
+        ("producer", |batch| set_producer(batch, 5, 6, 7)),
+    ];
+
+    #[test]
+    fn every_edit_leaves_a_valid_batch() {
+        let mut bytes = batch();
+        for (case, edit) in EDITS {
+            edit(&mut bytes).unwrap();
+            let batch = Batch::from_bytes(Bytes::copy_from_slice(&bytes)).unwrap();
+            assert_eq!(batch.verify_crc(), Ok(()), "{case}");
+        }
+        let header = BatchHeader::parse(&bytes).unwrap();
+        assert_eq!((header.base_offset, header.next_offset()), (100, 102));
+        assert_eq!(header.partition_leader_epoch, 7);
+        assert_eq!(header.max_timestamp, 4_000);
+        assert_eq!((header.producer_id, header.producer_epoch, header.last_sequence()), (5, 6, 8));
+    }
+
+    #[test]
+    fn offset_and_epoch_are_outside_of_the_crc() {
+        let mut bytes = batch();
+        let before = BatchHeader::parse(&bytes).unwrap().crc;
+        set_base_offset(&mut bytes, i64::MAX).unwrap();
+        set_partition_leader_epoch(&mut bytes, 7).unwrap();
+        set_max_timestamp(&mut bytes, 3_000).unwrap();
+        assert_eq!(BatchHeader::parse(&bytes).unwrap().crc, before);
+    }
+
+    #[test]
+    fn the_append_time_replaces_that_of_each_record() {
+        let mut bytes = batch();
+        set_log_append_time(&mut bytes, 9_000).unwrap();
+        let batch = Batch::from_bytes(Bytes::from(bytes)).unwrap();
+        assert_eq!(batch.header().attributes.timestamp_type(), TimestampType::LogAppendTime);
+        let section = batch.record_section(0).unwrap();
+        let timestamps: Vec<i64> = RecordIter::new(batch.header(), &section)
+            .map(|record| record.unwrap().timestamp)
+            .collect();
+        assert_eq!(timestamps, [9_000, 9_000]);
+    }
+
+    #[test]
+    fn what_follows_the_batch_is_not_touched() {
+        let first = batch();
+        for (case, edit) in EDITS {
+            let mut alone = first.clone();
+            let mut followed = [first.clone(), first.clone()].concat();
+            edit(&mut alone).unwrap();
+            edit(&mut followed).unwrap();
+            assert!(followed == [alone, first.clone()].concat(), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_batch_that_is_not_whole_is_refused() {
+        let whole = batch();
+        for (case, edit) in EDITS {
+            for length in 0..whole.len() {
+                let mut cut = whole[..length].to_vec();
+                assert!(edit(&mut cut).is_err(), "{case} at {length}");
+                assert!(cut == whole[..length], "{case} at {length}");
+            }
+        }
+    }
+}

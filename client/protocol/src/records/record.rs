@@ -229,3 +229,149 @@ impl<'a> Iterator for RecordIter<'a> {
 }
 
 impl std::iter::FusedIterator for RecordIter<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Batch, BatchBuilder, Compression};
+    use super::*;
+
+    const HEADERS: [(&str, Option<&[u8]>); 4] =
+        [("a", Some(b"1")), ("b", None), ("a", Some(b"2")), ("", Some(b""))];
+
+    /// A batch of three records without compression.
+    fn batch() -> Batch {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.set_base_offset(100);
+        builder.append(5_000, Some(b"key"), Some(b"value"), &HEADERS);
+        builder.append(4_000, None, None, &[]);
+        builder.append(6_000, Some(b""), Some(b""), &[]);
+        Batch::from_bytes(builder.build()).unwrap()
+    }
+
+    fn section(batch: &Batch) -> Vec<u8> {
+        batch.record_section(0).unwrap().to_vec()
+    }
+
+    #[test]
+    fn records_come_back_as_they_were_written() {
+        let batch = batch();
+        let section = section(&batch);
+        let records: Vec<_> =
+            RecordIter::new(batch.header(), &section).collect::<Result<_, _>>().unwrap();
+        let shown: Vec<_> =
+            records.iter().map(|r| (r.offset, r.timestamp, r.key, r.value)).collect();
+        assert_eq!(
+            shown,
+            [
+                (100, 5_000, Some(&b"key"[..]), Some(&b"value"[..])),
+                (101, 4_000, None, None),
+                (102, 6_000, Some(&b""[..]), Some(&b""[..])),
+            ]
+        );
+        assert!(records[1].headers.is_empty());
+    }
+
+    #[test]
+    fn repeated_headers_keep_count_and_order() {
+        let batch = batch();
+        let section = section(&batch);
+        let record = RecordIter::new(batch.header(), &section).next().unwrap().unwrap();
+        assert_eq!(record.headers.len(), 4);
+        let headers: Vec<(String, Option<&[u8]>)> =
+            record.headers.iter().map(|(key, value)| (key.into_owned(), value)).collect();
+        assert_eq!(headers, HEADERS.map(|(key, value)| (key.to_owned(), value)));
+    }
+
+    #[test]
+    fn a_header_key_that_is_not_utf8_is_read_as_java_reads_it() {
+        let batch = batch();
+        let mut section = section(&batch);
+        let key = section.windows(3).position(|bytes| bytes == b"\x02a\x02").unwrap() + 1;
+        section[key] = 0xff;
+        let record = RecordIter::new(batch.header(), &section).next().unwrap().unwrap();
+        assert_eq!(record.headers.iter().next().unwrap().0, "\u{fffd}");
+        assert_eq!(record.headers.iter_raw().next().unwrap().0, b"\xff");
+    }
+
+    #[test]
+    fn a_walk_can_be_left_and_taken_up_again_anywhere() {
+        let batch = batch();
+        let section = section(&batch);
+        let all: Vec<_> = RecordIter::new(batch.header(), &section).collect();
+        for taken in 0..=all.len() {
+            let mut records = RecordIter::new(batch.header(), &section);
+            records.by_ref().take(taken).for_each(drop);
+            let rest: Vec<_> =
+                RecordIter::resume(batch.header(), &section, records.position()).collect();
+            assert_eq!(rest, all[taken..], "after {taken}");
+        }
+    }
+
+    #[test]
+    fn count_and_data_must_agree() {
+        let batch = batch();
+        let section = section(&batch);
+        for (records_count, expected) in [
+            (2, "bytes follow the last record"),
+            (0, "bytes follow the last record"),
+            (4, "records end inside a record"),
+            (i32::MAX, "records end inside a record"),
+            (-1, "the count of records is negative"),
+        ] {
+            let header = BatchHeader { records_count, ..*batch.header() };
+            let last = RecordIter::new(&header, &section).last();
+            assert_eq!(last, Some(Err(RecordError::Invalid(expected))), "{records_count} records");
+        }
+        let empty = BatchHeader { records_count: 0, ..*batch.header() };
+        assert_eq!(RecordIter::new(&empty, &[]).next(), None);
+    }
+
+    #[test]
+    fn a_cut_at_any_byte_is_an_error_and_the_end() {
+        let batch = batch();
+        let section = section(&batch);
+        for length in 0..section.len() {
+            let mut records = RecordIter::new(batch.header(), &section[..length]);
+            assert!(records.any(|record| record.is_err()), "cut at {length}");
+            assert_eq!(records.next(), None);
+        }
+    }
+
+    #[test]
+    fn fields_that_do_not_fill_their_record_are_an_error() {
+        let batch = batch();
+        let header = BatchHeader { records_count: 1, ..*batch.header() };
+        for (case, record, expected) in [
+            ("null key, null value, no headers", &[12, 0, 0, 0, 1, 1, 0][..], None),
+            (
+                "one byte more",
+                &[14, 0, 0, 0, 1, 1, 0, 0],
+                Some("a record is longer than its fields"),
+            ),
+            ("one byte less", &[10, 0, 0, 0, 1, 1], Some("records end inside a record")),
+            ("negative length", &[1], Some("a length is negative")),
+            ("key of length -2", &[12, 0, 0, 0, 3, 1, 0], Some("a length is negative")),
+            (
+                "key beyond the record",
+                &[12, 0, 0, 0, 80, 1, 0],
+                Some("records end inside a record"),
+            ),
+            ("-1 headers", &[12, 0, 0, 0, 1, 1, 1], Some("a length is negative")),
+            ("a header too many", &[12, 0, 0, 0, 1, 1, 2], Some("records end inside a record")),
+            ("null header key", &[16, 0, 0, 0, 1, 1, 2, 1, 1], Some("a length is negative")),
+            ("null header value", &[16, 0, 0, 0, 1, 1, 2, 0, 1], None),
+        ] {
+            let found = RecordIter::new(&header, record).find_map(Result::err);
+            assert_eq!(found, expected.map(RecordError::Invalid), "{case}");
+        }
+    }
+
+    #[test]
+    fn offsets_and_timestamps_at_the_end_of_their_range_do_not_overflow() {
+        let batch = batch();
+        let section = section(&batch);
+        let header =
+            BatchHeader { base_offset: i64::MAX, base_timestamp: i64::MIN, ..*batch.header() };
+        assert_eq!(RecordIter::new(&header, &section).filter(Result::is_ok).count(), 3);
+    }
+}

@@ -20,3 +20,15 @@ pub(super) fn compress(input: &[u8], level: Option<i32>, output: &mut Vec<u8>) {
 pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
     read_to_limit(MultiGzDecoder::new(input), input.len(), limit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_gzip_is_an_error() {
+        for input in [&b"plain"[..], b"\x1f\x8b", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"] {
+            assert!(matches!(decompress(input, 100), Err(Failure::Broken(_))), "{input:?}");
+        }
+    }
+}

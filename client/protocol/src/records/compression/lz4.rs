@@ -215,3 +215,89 @@ fn length_of(length: usize) -> u32 {
 fn cut_short() -> Failure {
     Failure::broken("the frame is cut short")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+
+    use super::*;
+
+    fn text(size: usize) -> Vec<u8> {
+        (0..).flat_map(|n: usize| format!("record {n},").into_bytes()).take(size).collect()
+    }
+
+    fn encode(input: &[u8], frame: FrameInfo) -> Vec<u8> {
+        let mut encoder = FrameEncoder::with_frame_info(frame, Vec::new());
+        encoder.write_all(input).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn the_header_has_the_checksum_of_its_flags() {
+        assert_eq!(HEADER[6], (XxHash32::oneshot(0, &HEADER[4..6]) >> 8) as u8);
+        let mut output = Vec::new();
+        compress(&text(1_000), &mut output);
+        let frame = FrameHeader::read(&mut Input(&output[4..])).unwrap();
+        assert!(!frame.is_linked, "the Java client refuses linked blocks");
+        assert_eq!(frame.block_size, BLOCK_SIZE);
+    }
+
+    #[test]
+    fn every_kind_of_frame_is_read() {
+        let input = text(5_000_000);
+        for block_size in
+            [BlockSize::Max64KB, BlockSize::Max256KB, BlockSize::Max1MB, BlockSize::Max4MB]
+        {
+            for block_mode in [BlockMode::Independent, BlockMode::Linked] {
+                for checksums in [false, true] {
+                    let frame = FrameInfo::new()
+                        .block_size(block_size)
+                        .block_mode(block_mode)
+                        .block_checksums(checksums)
+                        .content_checksum(checksums)
+                        .content_size(checksums.then_some(input.len() as u64));
+                    let case = format!("{frame:?}");
+                    let compressed = encode(&input, frame);
+                    assert!(
+                        decompress(&compressed, input.len()).is_ok_and(|output| output == input),
+                        "{case}"
+                    );
+                    assert!(
+                        matches!(decompress(&compressed, input.len() - 1), Err(Failure::TooLarge)),
+                        "{case}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_checksums_and_sizes_are_found() {
+        let input = text(1_000);
+        let frame =
+            FrameInfo::new().block_checksums(true).content_checksum(true).content_size(Some(1_000));
+        let good = encode(&input, frame);
+        let end = good.len();
+        for (case, at) in [
+            ("the flags", 4),
+            ("the content size", 6),
+            ("the header's checksum", 14),
+            ("the block", 30),
+            ("the block's checksum", end - 12),
+            ("the content's checksum", end - 1),
+        ] {
+            let mut broken = good.clone();
+            broken[at] ^= 1;
+            assert!(matches!(decompress(&broken, 10_000), Err(Failure::Broken(_))), "{case}");
+        }
+    }
+
+    #[test]
+    fn skippable_frames_are_passed_over() {
+        let mut input = [&0x184d_2a53_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"abc"].concat();
+        compress(b"content", &mut input);
+        assert_eq!(decompress(&input, 100).unwrap(), b"content");
+    }
+}

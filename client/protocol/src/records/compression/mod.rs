@@ -151,3 +151,170 @@ fn read_to_limit(
     reader.read_to_end(&mut output).map_err(Failure::broken)?;
     if output.len() > limit { Err(Failure::TooLarge) } else { Ok(output) }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CODECS: [Compression; 4] =
+        [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+    const LIMIT: usize = 1 << 20;
+
+    /// Text that compresses about as well as records do.
+    fn text(size: usize) -> Vec<u8> {
+        (0..)
+            .flat_map(|n: usize| format!("{{\"n\":{},\"name\":\"value\"}}", n * n).into_bytes())
+            .take(size)
+            .collect()
+    }
+
+    #[test]
+    fn names_and_numbers_are_those_of_kafka() {
+        let names = Compression::ALL.map(|compression| compression.to_string());
+        assert_eq!(names, ["none", "gzip", "snappy", "lz4", "zstd"]);
+        for (id, compression) in Compression::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(compression.id()), id);
+            assert_eq!(compression.name().parse(), Ok(compression));
+            assert_eq!(Compression::from_id(compression.id()), Ok(compression));
+        }
+        assert_eq!(Compression::from_id(5), Err(RecordError::UnsupportedCompression(5)));
+        assert_eq!("GZIP".parse::<Compression>(), Err(UnknownCompression("GZIP".to_owned())));
+    }
+
+    #[test]
+    fn input_of_any_size_survives() {
+        for compression in Compression::ALL {
+            for size in [0, 1, 100, 32_768, 32_769, 65_536, 65_537, 500_000] {
+                let input = text(size);
+                let compressed = compression.compress(&input, None);
+                let output = compression.decompress(&compressed, LIMIT);
+                assert!(output.as_deref() == Ok(&input[..]), "{compression}, {size} bytes");
+                let output = compression.decompress(&compressed, size);
+                assert!(
+                    output.as_deref() == Ok(&input[..]),
+                    "{compression}, {size} bytes, which is the limit"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn output_is_put_behind_what_is_there() {
+        for compression in Compression::ALL {
+            let mut output = b"before".to_vec();
+            compression.compress_into(&text(1_000), None, &mut output);
+            assert_eq!(
+                output,
+                [b"before".to_vec(), compression.compress(&text(1_000), None)].concat()
+            );
+        }
+    }
+
+    #[test]
+    fn levels_out_of_range_are_cut() {
+        for compression in Compression::ALL {
+            for level in [i32::MIN, -1, 0, 1, 9, i32::MAX] {
+                let compressed = compression.compress(&text(10_000), Some(level));
+                assert!(
+                    compression.decompress(&compressed, LIMIT) == Ok(text(10_000)),
+                    "{compression} {level}"
+                );
+            }
+        }
+        let sizes =
+            [Some(1), Some(9)].map(|level| Compression::Gzip.compress(&text(100_000), level).len());
+        assert!(sizes[1] < sizes[0]);
+    }
+
+    #[test]
+    fn one_byte_over_the_limit_is_too_much() {
+        for compression in Compression::ALL {
+            for size in [1, 100, 65_536, 65_537, 300_000] {
+                let compressed = compression.compress(&text(size), None);
+                let expected = Err(RecordError::TooLarge { limit: size - 1 });
+                assert!(
+                    compression.decompress(&compressed, size - 1) == expected,
+                    "{compression}, {size} bytes"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        for compression in CODECS {
+            let bomb = compression.compress(&vec![0; 64 << 20], None);
+            assert_eq!(
+                compression.decompress(&bomb, LIMIT),
+                Err(RecordError::TooLarge { limit: LIMIT })
+            );
+        }
+    }
+
+    #[test]
+    fn frames_one_after_the_other_are_read_as_one() {
+        for compression in CODECS {
+            let frames = [text(1_000), text(70_000), text(0), text(10)];
+            let compressed: Vec<u8> =
+                frames.iter().flat_map(|frame| compression.compress(frame, None)).collect();
+            assert!(
+                compression.decompress(&compressed, LIMIT) == Ok(frames.concat()),
+                "{compression}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_cut_at_any_byte_is_an_error_or_less_output() {
+        let input = text(2_000);
+        for compression in CODECS {
+            let compressed = compression.compress(&input, None);
+            for length in 0..compressed.len() {
+                match compression.decompress(&compressed[..length], LIMIT) {
+                    Ok(output) => assert!(output.len() < input.len(), "{compression} at {length}"),
+                    Err(RecordError::Undecompressable { .. }) => {}
+                    Err(error) => panic!("{compression} at {length}: {error}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_does_not_panic_or_pass_the_limit() {
+        let input = text(2_000);
+        for compression in CODECS {
+            let compressed = compression.compress(&input, None);
+            for at in 0..compressed.len() {
+                for bit in 0..8 {
+                    let mut broken = compressed.clone();
+                    broken[at] ^= 1 << bit;
+                    if let Ok(output) = compression.decompress(&broken, 4_000) {
+                        assert!(output.len() <= 4_000);
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_input_survives(input: Vec<u8>) {
+            for compression in Compression::ALL {
+                let compressed = compression.compress(&input, None);
+                let output = compression.decompress(&compressed, input.len());
+                prop_assert_eq!(output.as_ref(), Ok(&input));
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(input: Vec<u8>, limit in 0_usize..10_000) {
+            for compression in Compression::ALL {
+                if let Ok(output) = compression.decompress(&input, limit) {
+                    prop_assert!(output.len() <= limit);
+                }
+            }
+        }
+    }
+}

@@ -82,3 +82,43 @@ fn append_block(block: &[u8], limit: usize, output: &mut Vec<u8>) -> Result<(), 
 fn cut_short() -> Failure {
     Failure::broken("the last block is cut short")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_block_is_read_too() {
+        let block = Encoder::new().compress_vec(&[7; 1_000]).unwrap();
+        assert_eq!(decompress(&block, 1_000).unwrap(), [7; 1_000]);
+        assert!(matches!(decompress(&block, 999), Err(Failure::TooLarge)));
+    }
+
+    #[test]
+    fn the_framing_is_that_of_the_java_client() {
+        let mut output = Vec::new();
+        compress(b"abc", &mut output);
+        assert_eq!(output, [&HEADER[..], &[0, 0, 0, 5, 3, 8, b'a', b'b', b'c']].concat());
+        output.clear();
+        compress(&[7; 2 * BLOCK_SIZE + 1], &mut output);
+        let first = u32::from_be_bytes(*output[16..].first_chunk().unwrap()) as usize;
+        assert_eq!(decompress_len(&output[20..20 + first]).unwrap(), BLOCK_SIZE);
+    }
+
+    #[test]
+    fn a_claim_that_the_block_cannot_hold_is_not_believed() {
+        // 2^32 - 1 bytes from six.
+        let claim = [0xff, 0xff, 0xff, 0xff, 0x0f, 0x00];
+        assert!(matches!(decompress(&claim, usize::MAX), Err(Failure::Broken(_))));
+        let framed = [&HEADER[..], &[0, 0, 0, 6], &claim].concat();
+        assert!(matches!(decompress(&framed, usize::MAX), Err(Failure::Broken(_))));
+    }
+
+    #[test]
+    fn an_unknown_framing_is_an_error() {
+        let mut input = Vec::new();
+        compress(b"abc", &mut input);
+        input[15] = 2;
+        assert!(matches!(decompress(&input, 100), Err(Failure::Broken(_))));
+    }
+}

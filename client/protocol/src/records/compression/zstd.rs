@@ -186,3 +186,87 @@ impl Input<'_> {
 fn cut_short() -> Failure {
     Failure::broken("the frame is cut short")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use zstd::stream::write::Encoder;
+
+    use super::*;
+
+    fn text(size: usize) -> Vec<u8> {
+        (0..).flat_map(|n: usize| format!("record {n},").into_bytes()).take(size).collect()
+    }
+
+    /// A frame that is written as it grows, so that its size is not known at the start.
+    fn stream(pieces: &[&[u8]], level: i32) -> Vec<u8> {
+        let mut encoder = Encoder::new(Vec::new(), level).unwrap();
+        for piece in pieces {
+            encoder.write_all(piece).unwrap();
+            encoder.flush().unwrap();
+        }
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn frames_without_a_content_size_are_read() {
+        let input = text(1_000_000);
+        for level in [1, 3, 19] {
+            let compressed = stream(&[&input], level);
+            assert!(decompress(&compressed, input.len()).is_ok_and(|output| output == input));
+            assert!(matches!(decompress(&compressed, input.len() - 1), Err(Failure::TooLarge)));
+        }
+    }
+
+    #[test]
+    fn a_frame_of_many_small_blocks_is_read_as_a_stream() {
+        let pieces: Vec<Vec<u8>> =
+            (0..2_000).map(|n| format!("piece {n},").repeat(20).into_bytes()).collect();
+        let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        let (compressed, input) = (stream(&pieces, 1), pieces.concat());
+        let bounds = Bounds::of(&compressed).unwrap();
+        assert!(bounds.content > 100 * input.len() as u64, "the bound is of no use: {bounds:?}");
+        for limit in [input.len(), 1 << 20, 1 << 30] {
+            assert!(
+                decompress(&compressed, limit).is_ok_and(|output| output == input),
+                "limit {limit}"
+            );
+        }
+        assert!(matches!(decompress(&compressed, input.len() - 1), Err(Failure::TooLarge)));
+    }
+
+    #[test]
+    fn no_frame_holds_more_than_its_bound() {
+        for size in [0, 1, 255, 256, 1_000, 131_072, 131_073, 3_000_000] {
+            let input = text(size);
+            let mut known = Vec::new();
+            compress(&input, None, &mut known);
+            assert_eq!(Bounds::of(&known).unwrap().content, size as u64);
+            let unknown = Bounds::of(&stream(&[&input], 1)).unwrap().content;
+            assert!(
+                (size as u64..=size as u64 + 2 * MAX_BLOCK_SIZE).contains(&unknown),
+                "{size}: {unknown}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_claim_without_blocks_is_not_believed() {
+        // A content size of 2^62 bytes, a window of 2^41, and one empty block.
+        let mut claim = 0xfd2f_b528_u32.to_le_bytes().to_vec();
+        claim.extend([0b1100_0000, 31 << 3]);
+        claim.extend((1_u64 << 62).to_le_bytes());
+        claim.extend([1, 0, 0]);
+        let bounds = Bounds::of(&claim).unwrap();
+        assert_eq!(bounds, Bounds { content: 0, window: 1 << 41 });
+        assert!(matches!(decompress(&claim, usize::MAX), Err(Failure::Broken(_))));
+    }
+
+    #[test]
+    fn skippable_frames_are_passed_over() {
+        let mut input = [&0x184d_2a53_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"abc"].concat();
+        compress(b"content", None, &mut input);
+        assert_eq!(decompress(&input, 100).unwrap(), b"content");
+    }
+}
