@@ -8,10 +8,10 @@ use crate::allocation::peak_of;
 use crate::apis::{decode_request, decode_request_body, decode_response};
 use crate::golden::Golden;
 
-/// What a message may hold in memory for each byte of its frame: an element of
-/// an array can be one byte there and a structure of a hundred here, and an
-/// array doubles as it grows.
-const PER_BYTE: usize = 400;
+/// What a message may hold in memory for each byte of its frame. An element of
+/// an array can be two bytes there and a structure of four texts here, and an
+/// array that grows doubles: the answer to ListGroups comes to 93.
+const PER_BYTE: usize = 120;
 /// What a message may hold however short it is: the parts of its frame.
 const FIXED: usize = 1_024;
 
@@ -91,6 +91,16 @@ proptest! {
     fn small_numbers_never_panic(bytes in prop::collection::vec(0_u8..4, 0..300)) {
         // Small numbers make lengths that fit, so that reading gets further.
         check_bodies(&Bytes::from(bytes));
+    }
+
+    #[test]
+    fn long_arrays_of_small_elements_hold_what_they_carry(
+        zeros in 0_usize..20,
+        length in prop::sample::select(vec![vec![0, 0, 3, 0], vec![0x80, 0x06]]),
+        element in prop::collection::vec(0_u8..3, 1..8),
+    ) {
+        let elements = element.into_iter().cycle().take(3_000);
+        check_bodies(&vec![0; zeros].into_iter().chain(length).chain(elements).collect());
     }
 
     #[test]
