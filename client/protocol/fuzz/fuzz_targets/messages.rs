@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
     let key = ApiKey::ALL[usize::from(api) % ApiKey::ALL.len()];
     let versions: Vec<i16> = key.versions().collect();
     let version = versions[usize::from(version) % versions.len()];
-    let body = frame.slice_ref(body);
+    let body = frame.slice(frame.len() - body.len()..);
     let mut reader = Reader::new(body.clone());
     reader.set_flexible(key.is_flexible(version));
     let _ = apis::decode_request_body(key, version, &mut reader);

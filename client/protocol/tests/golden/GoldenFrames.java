@@ -24,6 +24,7 @@ import org.apache.kafka.common.protocol.types.Schema;
 import org.apache.kafka.common.protocol.types.Struct;
 import org.apache.kafka.common.protocol.types.TaggedFields;
 import org.apache.kafka.common.protocol.types.Type;
+import org.apache.kafka.common.record.internal.CompressionType;
 import org.apache.kafka.common.record.internal.MemoryRecords;
 import org.apache.kafka.common.record.internal.SimpleRecord;
 
@@ -46,6 +47,17 @@ public class GoldenFrames {
 
     public static void main(String[] arguments) throws Exception {
         Path directory = Path.of(arguments[0]);
+        try (PrintWriter out = new PrintWriter(Files.newBufferedWriter(directory.resolve("RecordBatches.txt")))) {
+            for (CompressionType type : CompressionType.values()) {
+                // More than one block of every codec.
+                String value = "0123456789".repeat(type == CompressionType.NONE ? 1 : 15_000);
+                MemoryRecords batch = MemoryRecords.withIdempotentRecords(
+                    Compression.of(type).build(), 7L, (short) 3, 40, simpleRecords(1, value));
+                byte[] bytes = new byte[batch.sizeInBytes()];
+                batch.buffer().get(bytes);
+                out.println(type.name + " " + HexFormat.of().formatHex(bytes));
+            }
+        }
         Set<String> names = Set.of(arguments);
         for (ApiKeys key : ApiKeys.values()) {
             if (!names.contains(key.name)) {
@@ -154,13 +166,17 @@ public class GoldenFrames {
     }
 
     private static MemoryRecords records(int number) {
+        return MemoryRecords.withRecords(Compression.NONE, simpleRecords(number, "value"));
+    }
+
+    private static SimpleRecord[] simpleRecords(int number, String value) {
         Header[] headers = {
             new RecordHeader("a", new byte[] {1}), new RecordHeader("b", null), new RecordHeader("a", new byte[] {2}),
         };
-        return MemoryRecords.withRecords(
-            Compression.NONE,
+        return new SimpleRecord[] {
             new SimpleRecord(1_000L + number, "key".getBytes(StandardCharsets.UTF_8), null, headers),
-            new SimpleRecord(999L + number, null, "value".getBytes(StandardCharsets.UTF_8)));
+            new SimpleRecord(999L + number, null, value.getBytes(StandardCharsets.UTF_8)),
+        };
     }
 
     private static String hex(Message message, short version) {

@@ -27,11 +27,7 @@ pub(crate) struct Golden {
 impl Golden {
     /// All golden frames of one API.
     pub(crate) fn of(key: ApiKey) -> Vec<Self> {
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{}.txt", key.name()));
-        let Ok(text) = std::fs::read_to_string(&path) else {
-            panic!("no golden frames of {}: see tests/golden/README.md", key.name());
-        };
+        let text = golden_file(key.name());
         text.lines().map(|line| Self::parse(key, line)).collect()
     }
 
@@ -44,13 +40,12 @@ impl Golden {
         let mut parts = line.splitn(5, ' ');
         let mut part = || parts.next().unwrap_or_default();
         let (direction, version, kind, hex, json) = (part(), part(), part(), part(), part());
-        let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
         Self {
             key,
             is_request: direction == "request",
             version: version.parse().unwrap(),
             is_full: kind == "full",
-            frame: (0..hex.len()).step_by(2).map(digit).collect(),
+            frame: from_hex(hex),
             json: (!json.is_empty()).then(|| serde_json::from_str(json).unwrap()),
         }
     }
@@ -158,6 +153,18 @@ fn a_cut_frame_is_an_error() {
             assert!(result.is_err(), "{} cut at {length}", golden.name());
         }
     }
+}
+
+/// The lines of a file in `tests/golden`.
+pub(crate) fn golden_file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
+    std::fs::read_to_string(&path)
+        .unwrap_or_else(|_| panic!("no golden frames of {name}: see tests/golden/README.md"))
+}
+
+pub(crate) fn from_hex(text: &str) -> Bytes {
+    let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(digits).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

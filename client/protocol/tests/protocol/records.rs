@@ -13,6 +13,7 @@ use protocol::records::{
 };
 
 use crate::allocation::{calls_of, peak_of};
+use crate::golden::{from_hex, golden_file};
 
 const LIMIT: usize = 1 << 20;
 
@@ -242,6 +243,45 @@ fn check_record_set(bytes: &[u8]) {
         }
     });
     assert!(peak <= 3 * LIMIT + 1_024, "{} bytes took {peak} bytes of memory", bytes.len());
+}
+
+#[test]
+fn batches_of_the_java_client_are_read_in_every_codec() {
+    let text = golden_file("RecordBatches");
+    let mut codecs = Vec::new();
+    for line in text.lines() {
+        let (codec, batch) = line.split_once(' ').unwrap();
+        let batch = Batch::from_bytes(from_hex(batch)).unwrap();
+        let compression: Compression = codec.parse().unwrap();
+        assert_eq!(batch.header().attributes.compression(), Ok(compression));
+        assert_eq!(validate(&batch, LIMIT).unwrap().max_timestamp, 1_001, "{codec}");
+        let digits = "0123456789".repeat(if compression == Compression::None { 1 } else { 15_000 });
+        let header =
+            |key: &str, value: Option<u8>| (key.to_owned(), value.map(|value| vec![value]));
+        let expected = [
+            Plain {
+                timestamp: 1_001,
+                key: Some(b"key".to_vec()),
+                value: None,
+                headers: vec![header("a", Some(1)), header("b", None), header("a", Some(2))],
+            },
+            Plain {
+                timestamp: 1_000,
+                key: None,
+                value: Some(digits.into_bytes()),
+                headers: vec![],
+            },
+        ];
+        let producer = Producer { id: 7, epoch: 3, base_sequence: 40, is_transactional: false };
+        assert_eq!(read_ours(&batch), (producer, expected.to_vec()), "{codec}");
+
+        // Where no compressor has a choice, the batch is written byte for byte.
+        if compression == Compression::None {
+            assert_eq!(write_ours(compression, producer, &expected), batch.into_bytes());
+        }
+        codecs.push(compression);
+    }
+    assert_eq!(codecs, Compression::ALL);
 }
 
 #[test]
