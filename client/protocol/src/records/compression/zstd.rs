@@ -9,9 +9,10 @@
 
 use std::cell::RefCell;
 
-use zstd::bulk::{Compressor, Decompressor};
+use zstd::bulk::Compressor;
 use zstd::stream::read::Decoder;
-use zstd::zstd_safe::compress_bound;
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall as OUTPUT_TOO_SMALL;
+use zstd::zstd_safe::{DCtx, compress_bound, get_error_name, is_error_kind};
 
 use super::{Failure, read_to_limit};
 
@@ -25,9 +26,9 @@ const ONE_PASS_EXPANSION: u64 = 64;
 const MAX_WINDOW_LOG: u32 = 27;
 
 thread_local! {
-    // A context holds tables of about a megabyte that are costly to make.
+    // Contexts hold tables of up to a megabyte that are costly to make.
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 
 pub(super) fn compress(input: &[u8], level: Option<i32>, output: &mut Vec<u8>) {
@@ -64,21 +65,14 @@ fn decompress_in_one_pass(
     limit: usize,
 ) -> Result<Vec<u8>, Failure> {
     let mut output = Vec::with_capacity(usize::try_from(most).map_err(Failure::broken)?);
-    let decompressed = DECOMPRESSOR.with_borrow_mut(|decompressor| {
-        let decompressor = match decompressor {
-            Some(decompressor) => decompressor,
-            None => decompressor.insert(Decompressor::new()?),
-        };
-        decompressor.decompress_to_buffer(input, &mut output)
-    });
-    match decompressed {
+    match DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.decompress(&mut output, input)) {
+        // The allocator may have given more than was asked for.
         Ok(_) if output.len() > limit => Err(Failure::TooLarge),
         Ok(_) => Ok(output),
-        // The library does not tell this from other faults by type.
-        Err(error) if bounds.content > most && error.to_string().contains("too small") => {
+        Err(code) if bounds.content > most && is_error_kind(code, OUTPUT_TOO_SMALL) => {
             Err(Failure::TooLarge)
         }
-        Err(error) => Err(Failure::broken(error)),
+        Err(code) => Err(Failure::broken(get_error_name(code))),
     }
 }
 
