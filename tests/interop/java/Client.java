@@ -60,10 +60,8 @@ public class Client {
 
         produce(producer, "after");
         check("after the restart", take(members, PER_ROUND), List.of("after"));
-        for (Member member : members) {
-            member.call(Consumer::commitSync);
-            member.close();
-        }
+        for (Member member : members) member.call(Consumer::commitSync);
+        for (Member member : members) member.close();
 
         // Whoever comes next finds nothing left to read.
         Map<TopicPartition, OffsetAndMetadata> committed =

@@ -74,6 +74,7 @@ produce(producer, "after")
 check_everything("after the restart", take(members, PER_ROUND), ["after"])
 for member in members:
     member.commit(asynchronous=False)
+for member in members:
     member.close()
 
 # Whoever comes next finds nothing left to read.

@@ -133,6 +133,7 @@ produce(producer, "after")
 check_everything("after the restart", take(members, PER_ROUND), ["after"])
 for member in members:
     member.call(KafkaConsumer.commit)
+for member in members:
     member.call(member.close)
 
 # Whoever comes next finds nothing left to read.
