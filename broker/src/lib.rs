@@ -5,5 +5,6 @@
 
 pub mod config;
 pub mod topic_config;
+mod waiters;
 
 pub use config::Config;
