@@ -28,6 +28,8 @@ pub struct ClientConfig {
     pub retry_backoff: Duration,
     /// The longest pause between retries (`retry.backoff.max.ms`).
     pub retry_backoff_max: Duration,
+    /// How long a connection may stay unused before it is closed (`connections.max.idle.ms`).
+    pub connections_max_idle: Duration,
     /// Requests of one connection that may be without an answer; more wait.
     pub max_in_flight: usize,
     /// The largest answer that is read, in bytes. A larger one ends the connection.
@@ -47,6 +49,7 @@ impl Default for ClientConfig {
             reconnect_backoff_max: Duration::from_secs(1),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
+            connections_max_idle: Duration::from_secs(540),
             max_in_flight: 100,
             max_response_bytes: 256 * 1024 * 1024,
         }
