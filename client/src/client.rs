@@ -642,7 +642,7 @@ fn may_repeat(api: ApiKey, failure: &Failure) -> bool {
 
 /// Whether a request may be sent again although the broker may have carried it
 /// out already: those that only read, or whose second time changes nothing.
-fn is_safe_to_repeat(api: ApiKey) -> bool {
+pub(crate) fn is_safe_to_repeat(api: ApiKey) -> bool {
     match api {
         ApiKey::ApiVersions
         | ApiKey::Metadata
