@@ -135,9 +135,11 @@ mod tests {
     #[test]
     fn no_error_is_no_error() {
         assert!(Error::check(ErrorCode::None, None).is_ok());
-        let error = Error::check(ErrorCode::InvalidConfig, Some(&Str::from_static(""))).unwrap_err();
+        let error =
+            Error::check(ErrorCode::InvalidConfig, Some(&Str::from_static(""))).unwrap_err();
         assert_eq!(error.public_message(), ErrorCode::InvalidConfig.message());
-        let error = Error::check(ErrorCode::InvalidConfig, Some(&Str::from_static("no"))).unwrap_err();
+        let error =
+            Error::check(ErrorCode::InvalidConfig, Some(&Str::from_static("no"))).unwrap_err();
         assert_eq!(error.public_message(), "no");
         assert!(!error.is_retriable());
     }

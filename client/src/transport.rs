@@ -190,7 +190,10 @@ impl FrameReader {
                 return if self.buffer.is_empty() {
                     Ok(None)
                 } else {
-                    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the stream ended in an answer"))
+                    Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the stream ended in an answer",
+                    ))
                 };
             }
         }
@@ -296,10 +299,9 @@ mod tests {
 
     #[tokio::test]
     async fn sizes_are_checked_before_memory_is_reserved() {
-        for (case, bytes) in [
-            ("too large", &b"\x00\x10\x00\x01"[..]),
-            ("negative", &b"\xff\xff\xff\xff"[..]),
-        ] {
+        for (case, bytes) in
+            [("too large", &b"\x00\x10\x00\x01"[..]), ("negative", &b"\xff\xff\xff\xff"[..])]
+        {
             let error = reader(bytes).next(1 << 20).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{case}");
         }
