@@ -19,6 +19,8 @@ mod lookup;
 mod metadata;
 mod pool;
 mod retry;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod versions;
 
