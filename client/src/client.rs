@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{Connection, Failure, Surroundings};
+use crate::connection::{Connection, Failure, InFlight, Surroundings};
 use crate::lookup::{Answer, Lookups, Question};
 use crate::metadata::{AutoCreate, Cache, Cached, Cluster, Topic};
 use crate::pool::{Endpoint, Pool, Standing};
@@ -189,6 +189,22 @@ impl Client {
         let limits =
             Limits { max_version: i16::MAX, attempt: timeout, deadline: Instant::now() + timeout };
         self.route(target, purpose, &request, limits).await
+    }
+
+    /// Sends a request to `node` and returns as soon as it is on its way.
+    /// Requests that one caller begins one after the other arrive in that
+    /// order, as long as the connection lasts. An error means that the request
+    /// was not sent; nothing is tried again. `timeout` counts from now until
+    /// the answer.
+    pub async fn begin<R: Request>(
+        &self,
+        node: i32,
+        purpose: Purpose,
+        request: &R,
+        timeout: Duration,
+    ) -> Result<InFlight<R>, Error> {
+        let connection = self.connect_to_node(node, purpose, Instant::now() + timeout).await?;
+        connection.begin(request, i16::MAX, timeout).await
     }
 
     /// Sends a request that the broker does not answer, which is Produce with

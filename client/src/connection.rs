@@ -12,6 +12,7 @@
 //! Everybody who still waits then gets [`Error::Disconnected`].
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
@@ -172,30 +173,29 @@ impl Connection {
     /// Sends a request and waits for its answer until `timeout` has passed,
     /// which ends the connection.
     pub(crate) async fn request<R: Request>(
-        &self,
+        self: &Arc<Self>,
         request: &R,
         max_version: i16,
         timeout: Duration,
     ) -> Result<R::Response, Failure> {
+        let in_flight = self.begin(request, max_version, timeout).await.map_err(Failure::unsent)?;
+        in_flight.answer().await.map_err(Failure::sent)
+    }
+
+    /// Sends a request. An error means that it was not sent.
+    pub(crate) async fn begin<R: Request>(
+        self: &Arc<Self>,
+        request: &R,
+        max_version: i16,
+        timeout: Duration,
+    ) -> Result<InFlight<R>, Error> {
         let deadline = Instant::now() + timeout;
-        let late = || Error::Timeout { what: R::KEY.name(), after: timeout };
-        let version = self.version(R::KEY, max_version).map_err(Failure::unsent)?;
+        let version = self.version(R::KEY, max_version)?;
         let answer = timeout_at(deadline, self.send(request, version))
             .await
-            .map_err(|_| Failure::unsent(late()))?
-            .map_err(Failure::unsent)?;
-        let frame = match timeout_at(deadline, answer).await {
-            Ok(Ok(frame)) => frame,
-            Ok(Err(_)) => return Err(Failure::sent(self.ended())),
-            Err(_) => {
-                self.close(format!("no answer to {} within {timeout:?}", R::KEY.name()));
-                return Err(Failure::sent(late()));
-            }
-        };
-        decode::<R>(frame, version).map_err(|source| {
-            self.close(format!("the answer to {} cannot be read: {source}", R::KEY.name()));
-            Failure::sent(Error::Malformed { api: R::KEY, source })
-        })
+            .map_err(|_| Error::Timeout { what: R::KEY.name(), after: timeout })??;
+        let connection = Arc::clone(self);
+        Ok(InFlight { connection, answer, version, timeout, deadline, request: PhantomData })
     }
 
     /// Sends a request that the broker does not answer: Produce with acks=0.
@@ -352,6 +352,44 @@ impl Connection {
 
     fn disconnected(&self, reason: Arc<str>) -> Error {
         Error::Disconnected { address: self.address.clone(), reason }
+    }
+}
+
+/// A request that is on its way. Dropping it does not take the request back.
+#[derive(Debug)]
+pub struct InFlight<R> {
+    connection: Arc<Connection>,
+    answer: oneshot::Receiver<Frame>,
+    version: i16,
+    timeout: Duration,
+    deadline: Instant,
+    request: PhantomData<fn() -> R>,
+}
+
+impl<R: Request> InFlight<R> {
+    /// The answer. After an error nobody knows whether the request was carried out.
+    ///
+    /// When none comes in time, the connection is closed for all who use it.
+    pub async fn answer(self) -> Result<R::Response, Error> {
+        let Self { connection, answer, version, timeout, deadline, .. } = self;
+        let api = R::KEY.name();
+        let frame = match timeout_at(deadline, answer).await {
+            Ok(Ok(frame)) => frame,
+            Ok(Err(_)) => return Err(connection.ended()),
+            Err(_) => {
+                connection.close(format!("no answer to {api} within {timeout:?}"));
+                return Err(Error::Timeout { what: api, after: timeout });
+            }
+        };
+        decode::<R>(frame, version).map_err(|source| {
+            connection.close(format!("the answer to {api} cannot be read: {source}"));
+            Error::Malformed { api: R::KEY, source }
+        })
+    }
+
+    /// The version that the request was sent in, which its answer has too.
+    pub fn version(&self) -> i16 {
+        self.version
     }
 }
 

@@ -26,6 +26,7 @@ mod versions;
 
 pub use client::{Client, Purpose, Target};
 pub use config::ClientConfig;
+pub use connection::InFlight;
 pub use error::Error;
 pub use metadata::{AutoCreate, Broker, Cluster, Partition, Topic};
 pub use retry::Backoff;

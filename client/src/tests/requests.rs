@@ -77,11 +77,30 @@ async fn answers_go_to_those_who_asked_in_order() {
         _ => Reply::Default,
     });
     let client = broker.client(ClientConfig { max_in_flight: 3, ..config(&[1]) });
-    let calls = (0..50).map(|_| client.call(ANY, GENERAL, find()));
+    client.call(Target::Node(1), Purpose::Produce, find()).await.unwrap();
+    let calls = (0..50).map(|_| client.call(Target::Node(1), Purpose::Produce, find()));
     let answers: Vec<i32> =
         join_all(calls).await.into_iter().map(|answer| number(&answer.unwrap())).collect();
-    assert_eq!(answers, (0..50).collect::<Vec<_>>());
-    assert_eq!(broker.connections(), [1]);
+    assert_eq!(answers, (1..51).collect::<Vec<_>>());
+    assert_eq!(broker.connections(), [1, 1], "for metadata and for producing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_were_begun_arrive_in_that_order() {
+    let broker = Broker::new(|asked| match asked.api {
+        ApiKey::FindCoordinator => numbered(asked),
+        _ => Reply::Default,
+    });
+    let client = broker.client(config(&[1]));
+    let mut in_flight = Vec::new();
+    for _ in 0..5 {
+        let limit = Duration::from_secs(1);
+        in_flight.push(client.begin(1, Purpose::Produce, &find(), limit).await.unwrap());
+    }
+    for (expected, request) in in_flight.into_iter().enumerate().rev() {
+        assert_eq!(request.version(), 6);
+        assert_eq!(number(&request.answer().await.unwrap()), expected as i32);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,15 +256,9 @@ async fn requests_beyond_the_limit_wait_until_others_are_answered() {
         _ => Reply::Default,
     });
     let client = broker.client(ClientConfig { max_in_flight: 2, ..config(&[1]) });
-    let calls = (0..5).map(|_| client.call(ANY, GENERAL, heartbeat()));
-    for outcome in join_all(calls).await {
-        assert!(outcome.is_err());
-    }
-    assert_eq!(
-        broker.count(ApiKey::Heartbeat),
-        2,
-        "the others were never sent on the dead connection"
-    );
+    let calls = join_all((0..5).map(|_| client.call(ANY, GENERAL, heartbeat())));
+    assert!(timeout(Duration::from_secs(29), calls).await.is_err());
+    assert_eq!(broker.count(ApiKey::Heartbeat), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,8 +288,8 @@ async fn bootstrap_servers_are_tried_in_turn_and_again() {
 async fn when_no_node_can_be_reached_the_bootstrap_servers_are_asked_again() {
     let broker = Broker::new(|asked| match (asked.api, asked.port) {
         (ApiKey::FindCoordinator, _) => numbered(asked),
-        (ApiKey::Metadata, 9) if asked.before > 0 => asked.answer(&metadata(&[3], &[])),
-        (ApiKey::Metadata, _) => asked.answer(&metadata(&[1, 2], &[])),
+        (ApiKey::Metadata, 9) if asked.before == 0 => asked.answer(&metadata(&[1, 2], &[])),
+        (ApiKey::Metadata, _) => asked.answer(&metadata(&[3], &[])),
         _ => Reply::Default,
     });
     let client = broker
