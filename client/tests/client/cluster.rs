@@ -39,7 +39,7 @@ async fn nodes_and_topics_are_described() {
     assert_eq!(client.cached_topic(&name).unwrap(), topic);
     assert!(client.topics().await.unwrap().contains(&topic));
 
-    client::admin::delete_topics(&client, &[name.clone()]).await.unwrap();
+    client::admin::delete_topics(&client, std::slice::from_ref(&name)).await.unwrap();
     while client.topics().await.unwrap().iter().any(|topic| topic.name == name) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
