@@ -18,6 +18,7 @@ mod error;
 mod lookup;
 mod metadata;
 mod pool;
+pub mod producer;
 mod retry;
 #[cfg(test)]
 mod tests;
