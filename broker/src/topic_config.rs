@@ -476,7 +476,10 @@ pub fn alter<'a>(
                 accepted.overrides.insert(name.to_owned(), text.to_owned());
             }
             (AlterOperation::Append | AlterOperation::Subtract, Some(text)) => {
-                let entries = changed_list(&accepted.overrides, name, operation, text, broker)?;
+                check_is_list(DEFINITION.get(name), name, operation)?;
+                let current = accepted.overrides.get(name).cloned();
+                let current = current.or_else(|| default_text(name, broker)).unwrap_or_default();
+                let entries = changed_list(&current, operation, text);
                 accepted.overrides.insert(name.to_owned(), entries);
             }
         }
@@ -484,23 +487,9 @@ pub fn alter<'a>(
     accepted.checked(broker)
 }
 
-fn changed_list(
-    overrides: &ConfigValues,
-    name: &str,
-    operation: AlterOperation,
-    text: &str,
-    broker: &Config,
-) -> Result<String, ConfigError> {
-    let is_list = DEFINITION.get(name).is_some_and(|key| key.kind == ConfigType::List);
-    if !is_list {
-        let word = if operation == AlterOperation::Append { "APPEND" } else { "SUBTRACT" };
-        return Err(ConfigError::Conflict(format!(
-            "Can't {word} to key {name} because its type is not LIST."
-        )));
-    }
-    let current =
-        overrides.get(name).cloned().or_else(|| default_text(name, broker)).unwrap_or_default();
-    let mut entries = split_list(&current);
+/// A list after entries were added to it or taken from it.
+pub(crate) fn changed_list(current: &str, operation: AlterOperation, text: &str) -> String {
+    let mut entries = split_list(current);
     for entry in split_list(text) {
         if operation == AlterOperation::Subtract {
             entries.retain(|known| *known != entry);
@@ -508,7 +497,18 @@ fn changed_list(
             entries.push(entry);
         }
     }
-    Ok(entries.join(","))
+    entries.join(",")
+}
+
+/// Lists can grow and shrink, other settings only be set.
+pub(crate) fn check_is_list(key: Option<&ConfigKey>, name: &str, operation: AlterOperation) -> Result<(), ConfigError> {
+    if key.is_some_and(|key| key.kind == ConfigType::List) {
+        return Ok(());
+    }
+    let word = if operation == AlterOperation::Append { "APPEND" } else { "SUBTRACT" };
+    Err(ConfigError::Conflict(format!(
+        "Can't {word} to key {name} because its type is not LIST."
+    )))
 }
 
 impl Accepted {

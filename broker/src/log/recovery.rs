@@ -1,0 +1,139 @@
+//! Opening the segments of a partition, and what has to be done first when the
+//! last stop was not a clean one.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::records::BatchHeader;
+
+use super::file::FileSystem;
+use super::segment::{Segment, file_name};
+
+/// How much of a log can be relied on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options<'a> {
+    /// The broker wrote its mark of a clean stop: files are as they should be.
+    pub(crate) is_clean: bool,
+    /// Records below it were synced once.
+    pub(crate) recovery_point: i64,
+    /// The first batch that somebody wants to see.
+    pub(crate) visit_from: i64,
+    /// Bytes of log per index entry.
+    pub(crate) index_interval_bytes: u32,
+    /// For messages.
+    pub(crate) name: &'a str,
+}
+
+/// The segments of a log that can be served.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) next_offset: i64,
+    /// What was cut off, if anything was.
+    pub(super) cut: Option<String>,
+}
+
+/// Opens the segments in a partition's directory; see
+/// [`PartitionLog::open`](super::PartitionLog::open).
+pub(super) fn open_segments(
+    files: &dyn FileSystem,
+    directory: &Path,
+    options: Options<'_>,
+    visit: &mut dyn FnMut(&BatchHeader),
+) -> io::Result<Recovered> {
+    let bases = base_offsets(files, directory)?;
+    let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
+    let mut next_offset = bases.first().copied().unwrap_or(0);
+    let mut cut = None;
+    for (index, base) in bases.iter().enumerate() {
+        let is_last = index + 1 == bases.len();
+        let end = bases.get(index + 1).copied().unwrap_or(i64::MAX);
+        let segment = Segment::open(files, directory, *base, false)?;
+        // Segments that end below the recovery point were synced as a whole.
+        let is_trusted = options.is_clean || end <= options.recovery_point;
+        let loaded = if is_trusted { segment.load(options.index_interval_bytes)? } else { None };
+        match loaded {
+            Some(next) => {
+                next_offset = next;
+                visit_loaded(&segment, options.visit_from, end, visit)?;
+            }
+            None => {
+                let expected = next_offset.max(*base);
+                let scanned =
+                    segment
+                        .recover(expected, options.index_interval_bytes, |header| visit(header))?;
+                segment.file().sync()?;
+                next_offset = scanned.next_offset;
+                if let Some((bytes, reason)) = scanned.cut {
+                    cut = Some(format!(
+                        "{bytes} bytes of {} behind offset {next_offset} are cut off: {reason}",
+                        segment.path().display()
+                    ));
+                }
+            }
+        }
+        segments.push(Arc::new(segment));
+        if cut.is_some() && !is_last {
+            remove_later(files, directory, bases.get(index + 1..).unwrap_or_default(), &mut cut)?;
+            break;
+        }
+    }
+    if !options.is_clean && !bases.is_empty() {
+        files.sync_directory(directory)?;
+    }
+    Ok(Recovered { segments, next_offset, cut })
+}
+
+/// Base offsets of the segments in a directory, ascending.
+fn base_offsets(files: &dyn FileSystem, directory: &Path) -> io::Result<Vec<i64>> {
+    let mut bases = Vec::new();
+    for name in files.list(directory)? {
+        let Some(base) = name.to_str().and_then(|name| name.strip_suffix(".log")) else { continue };
+        match base.parse() {
+            Ok(base) if base >= 0 => bases.push(base),
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("{} is not named after an offset", directory.join(&name).display()),
+                ));
+            }
+        }
+    }
+    bases.sort_unstable();
+    Ok(bases)
+}
+
+fn visit_loaded(
+    segment: &Segment,
+    from: i64,
+    end: i64,
+    visit: &mut dyn FnMut(&BatchHeader),
+) -> io::Result<()> {
+    if from >= end {
+        return Ok(());
+    }
+    let Some((start, _)) = segment.locate(from, segment.size())? else { return Ok(()) };
+    segment.walk(start, segment.size(), |_, header| visit(header))
+}
+
+/// What comes behind a cut does not follow on anything any more.
+fn remove_later(
+    files: &dyn FileSystem,
+    directory: &Path,
+    bases: &[i64],
+    cut: &mut Option<String>,
+) -> io::Result<()> {
+    for base in bases {
+        for name in Segment::file_names(*base) {
+            let path = directory.join(name);
+            if files.exists(&path) {
+                files.remove(&path)?;
+            }
+        }
+        if let Some(cut) = cut {
+            cut.push_str(&format!("; {} behind it is removed", file_name(*base, "log")));
+        }
+    }
+    files.sync_directory(directory)
+}
