@@ -2,7 +2,7 @@
 //! send to which node. Without I/O; wakes the tasks that do it.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +97,7 @@ struct Node {
 pub(super) struct Accumulator {
     config: Arc<ProducerConfig>,
     signals: Arc<Signals>,
-    topics: HashMap<Str, HashMap<i32, Key>>,
+    topics: HashMap<Str, BTreeMap<i32, Key>>,
     slots: Vec<Slot>,
     nodes: HashMap<i32, Node>,
     /// Nodes that have nobody yet who sends to them.
@@ -129,6 +129,11 @@ impl Accumulator {
             flushing: 0,
             closed: false,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn config(&self) -> &ProducerConfig {
+        &self.config
     }
 
     /// Queues these records of a call for a partition of the topic.
@@ -303,7 +308,7 @@ impl Accumulator {
     /// Takes what the metadata says of a topic now; `None` if it does not know it.
     pub(super) fn described(&mut self, name: &str, topic: Option<&Topic>, now: Instant) {
         let keys: Vec<Key> =
-            self.topics.get(name).into_iter().flat_map(HashMap::values).copied().collect();
+            self.topics.get(name).into_iter().flat_map(BTreeMap::values).copied().collect();
         for key in keys {
             let Some(slot) = self.slots.get_mut(key) else { continue };
             let described = topic.and_then(|topic| Some((topic.id, topic.partition(slot.index)?)));

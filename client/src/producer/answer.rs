@@ -19,8 +19,13 @@ pub(super) enum Verdict {
     Lost,
     /// It is not written, and smaller ones may be.
     TooLarge,
-    /// It is not written because of a record that it holds.
-    Refused,
+    /// It is not written, and may be without one of its records.
+    Refused {
+        /// Whether that is about the records for sure. Brokers look at records
+        /// before they look at sequence numbers, so an earlier attempt without
+        /// an answer has not written them either.
+        for_sure: bool,
+    },
     /// It is not written, and no part of it would be.
     Hopeless,
 }
@@ -137,8 +142,11 @@ fn verdict(code: ErrorCode) -> Verdict {
         | ErrorCode::UnsupportedVersion
         | ErrorCode::UnsupportedCompressionType
         | ErrorCode::UnsupportedForMessageFormat => Verdict::Hopeless,
+        ErrorCode::InvalidRecord | ErrorCode::InvalidTimestamp | ErrorCode::PolicyViolation => {
+            Verdict::Refused { for_sure: true }
+        }
         code if code.is_retriable() => Verdict::Retry { maybe_written: false },
-        _ => Verdict::Refused,
+        _ => Verdict::Refused { for_sure: false },
     }
 }
 
@@ -171,9 +179,9 @@ mod tests {
             (ErrorCode::RequestTimedOut, Verdict::Retry { maybe_written: true }),
             (ErrorCode::OutOfOrderSequenceNumber, Verdict::Lost),
             (ErrorCode::MessageTooLarge, Verdict::TooLarge),
-            (ErrorCode::InvalidRecord, Verdict::Refused),
-            (ErrorCode::InvalidTimestamp, Verdict::Refused),
-            (ErrorCode::UnknownServerError, Verdict::Refused),
+            (ErrorCode::InvalidRecord, Verdict::Refused { for_sure: true }),
+            (ErrorCode::InvalidTimestamp, Verdict::Refused { for_sure: true }),
+            (ErrorCode::UnknownServerError, Verdict::Refused { for_sure: false }),
             (ErrorCode::TopicAuthorizationFailed, Verdict::Hopeless),
         ] {
             let answer = PartitionProduceResponse { error_code: code, ..Default::default() };

@@ -27,6 +27,8 @@ mod partition;
 mod partitioner;
 mod request;
 mod sender;
+#[cfg(test)]
+mod simulation;
 
 use std::ops::Range;
 use std::pin::Pin;

@@ -256,7 +256,11 @@ impl Partition {
     /// that may not be joined. Otherwise it waits for the next answer and takes
     /// what comes until then.
     fn may_pipeline(&self, config: &ProducerConfig) -> bool {
-        self.unresolved.len() < MAX_IN_FLIGHT
+        // Also those between that have been written count: the broker remembers
+        // only the last ones, and has to know the oldest when it comes again.
+        let since_oldest =
+            self.unresolved.front().map_or(0, |oldest| self.batches - oldest.shipment.number);
+        since_oldest < MAX_IN_FLIGHT as u64
             && self.queue.front().is_some_and(|front| {
                 front.alone || self.queued_bytes + HEADER_SIZE >= self.batch_limit(config)
             })
@@ -449,17 +453,21 @@ impl Partition {
                 }
                 self.take_back(index);
             }
-            Verdict::TooLarge if batch.shipment.records() > 1 && !batch.maybe_written => {
+            Verdict::TooLarge if batch.shipment.records() > 1 => {
                 let smaller = (batch.shipment.size / 2).max(1);
                 self.size_limit = Some((smaller, now + SIZE_LIMIT_LASTS));
                 self.settle(true);
                 self.take_back(index);
             }
-            Verdict::Refused if batch.shipment.parts.len() > 1 && !batch.maybe_written => {
+            Verdict::Refused { for_sure }
+                if batch.shipment.parts.len() > 1 && (for_sure || !batch.maybe_written) =>
+            {
                 self.settle(true);
                 self.take_back(index);
             }
-            Verdict::TooLarge | Verdict::Refused | Verdict::Hopeless => self.fail(index, &failure),
+            Verdict::TooLarge | Verdict::Refused { .. } | Verdict::Hopeless => {
+                self.fail(index, &failure)
+            }
         }
     }
 
@@ -536,8 +544,11 @@ impl Partition {
         self.queue.retain(|part| check(part, false));
         let idle = self.unresolved.is_empty();
         for batch in &self.unresolved {
-            for part in batch.shipment.parts.iter() {
-                check(part, batch.sent || batch.maybe_written);
+            let parts = &batch.shipment.parts;
+            // With others who still wait it may be sent again.
+            let goes_on = parts.iter().any(|part| part.call.deadline > now);
+            for part in parts.iter() {
+                check(part, goes_on || batch.sent || batch.maybe_written);
             }
         }
         self.queued_bytes = self.queue.iter().map(Part::size).sum();
