@@ -278,7 +278,8 @@ impl Shared {
         work: impl FnOnce(&Arc<GroupCell>, &mut Group) -> T,
     ) -> Option<T> {
         loop {
-            let cell = if may_create { self.find_or_create(group_id) } else { self.find(group_id) }?;
+            let cell =
+                if may_create { self.find_or_create(group_id) } else { self.find(group_id) }?;
             let removed = {
                 let mut group = cell.group.lock();
                 if group.is_gone {
@@ -303,7 +304,11 @@ impl Shared {
     }
 
     /// Does what a group wants done after an event, and lets it go if nothing is left of it.
-    pub(super) fn finish(self: &Arc<Self>, cell: &Arc<GroupCell>, mut group: MutexGuard<'_, Group>) {
+    pub(super) fn finish(
+        self: &Arc<Self>,
+        cell: &Arc<GroupCell>,
+        mut group: MutexGuard<'_, Group>,
+    ) {
         for action in group.state.take_actions() {
             match action {
                 Action::AnswerJoin(ticket, answer) => {

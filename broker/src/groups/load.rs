@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use protocol::records::{
-    Batch, ControlRecord, RecordError, RecordIter, batches,
-};
+use protocol::records::{Batch, ControlRecord, RecordError, RecordIter, batches};
 use protocol::{DecodeError, Str};
 
 use super::cell::Group;

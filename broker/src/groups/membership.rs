@@ -48,8 +48,8 @@ impl<T> Drop for Parked<T> {
             return;
         }
         let mut group = self.cell.group.lock();
-        let was_waiting = group.joins.remove(&self.ticket).is_some()
-            | group.syncs.remove(&self.ticket).is_some();
+        let was_waiting =
+            group.joins.remove(&self.ticket).is_some() | group.syncs.remove(&self.ticket).is_some();
         if was_waiting && !group.is_gone {
             group.state.abandon(self.ticket, self.shared.clock.now_ms());
             self.shared.finish(&self.cell, group);
@@ -187,7 +187,8 @@ impl GroupCoordinator {
                 error_code: ErrorCode::UnknownMemberId,
             })
             .collect();
-        let left = self.shared.with_group(group_id, false, |_, group| group.state.leave(members, now));
+        let left =
+            self.shared.with_group(group_id, false, |_, group| group.state.leave(members, now));
         Ok(left.await.unwrap_or(unknown))
     }
 }

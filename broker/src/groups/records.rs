@@ -233,9 +233,9 @@ impl MemberMetadata {
 /// The partition of `__consumer_offsets` that keeps what is about `group`: that
 /// of Java's `String.hashCode()`, made positive as Kafka's `Utils.abs` does.
 pub(crate) fn partition_of(group: &str, partitions: i32) -> i32 {
-    let hash = group.encode_utf16().fold(0_i32, |hash, unit| {
-        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
-    });
+    let hash = group
+        .encode_utf16()
+        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     hash.checked_abs().unwrap_or(0) % partitions.max(1)
 }
 

@@ -188,7 +188,13 @@ impl Shared {
     /// Of a group without members all offsets age from the time it has none. Of a
     /// consumer group with members only those age that belong to topics which nobody
     /// subscribes to. Who commits without being a member has each offset age by itself.
-    fn is_expired(&self, group: &Group, topic: &str, offset: &CommittedOffset, now_ms: i64) -> bool {
+    fn is_expired(
+        &self,
+        group: &Group,
+        topic: &str,
+        offset: &CommittedOffset,
+        now_ms: i64,
+    ) -> bool {
         let state = &group.state;
         if state.is_subscribed_to(topic) {
             return false;

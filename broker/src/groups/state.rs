@@ -34,6 +34,8 @@ mod rebalance;
 mod stored;
 mod subscription;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -366,8 +368,7 @@ impl ClassicGroup {
     /// Whoever knows its member id may come back within its session. A member that
     /// was never told its id cannot, so it is dropped.
     pub(crate) fn abandon(&mut self, ticket: Ticket, now: i64) {
-        let parked =
-            self.members.values_mut().find(|member| member.is_parked_with(ticket));
+        let parked = self.members.values_mut().find(|member| member.is_parked_with(ticket));
         let Some(member) = parked else { return };
         if member.join.take_if(|join| *join == ticket).is_none() {
             member.sync = None;

@@ -18,7 +18,11 @@ impl GroupCoordinator {
     ///
     /// # Errors
     /// While groups are being loaded.
-    pub(crate) fn list(&self, states: &[Str], types: &[Str]) -> Result<Vec<ListedGroup>, ErrorCode> {
+    pub(crate) fn list(
+        &self,
+        states: &[Str],
+        types: &[Str],
+    ) -> Result<Vec<ListedGroup>, ErrorCode> {
         let is_wanted = |filter: &[Str], name: &str| {
             filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
         };

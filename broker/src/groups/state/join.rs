@@ -245,8 +245,8 @@ impl ClassicGroup {
         self.actions.push(Action::AnswerJoin(ticket, Box::new(answer)));
     }
 
-    /// Whether there is room. During a join phase those count who joined: the last to
-    /// come lose their place when `group.max.size` was lowered.
+    /// Whether there is room. Members keep their place against newcomers. When
+    /// `group.max.size` was lowered, the last to rejoin lose theirs.
     fn has_room_for(&self, join: &Join) -> bool {
         let bytes: usize = join.protocols.iter().map(Protocol::size).sum();
         let known = self.members.get(&join.member_id);
@@ -258,19 +258,14 @@ impl ClassicGroup {
         {
             return false;
         }
-        match self.state {
-            GroupState::Empty => true,
-            GroupState::PreparingRebalance => {
-                let joined = || self.members.values().filter(|member| member.join.is_some());
-                known.is_some_and(|member| member.join.is_some())
-                    || self.replaces(join)
-                    || self.members.len() < self.limits.max_size
-                    || joined().count() < self.limits.max_size
-            }
-            GroupState::CompletingRebalance | GroupState::Stable => {
-                known.is_some() || self.members.len() < self.limits.max_size || self.replaces(join)
-            }
-        }
+        let Some(known) = known else {
+            return self.members.len() < self.limits.max_size || self.replaces(join);
+        };
+        let joined = || self.members.values().filter(|member| member.join.is_some()).count();
+        self.state != GroupState::PreparingRebalance
+            || known.join.is_some()
+            || self.members.len() <= self.limits.max_size
+            || joined() < self.limits.max_size
     }
 
     /// Whether the join takes the place of a member that is there.
@@ -306,5 +301,6 @@ fn is_same_subscription(protocol: Option<&str>, old: &Member, join: &Join) -> bo
     let Some(new) = join.protocols.iter().find(|new| new.name == protocol) else { return false };
     let old = old.metadata(protocol);
     old == new.metadata
-        || subscription::topics(&old).is_some_and(|old| subscription::topics(&new.metadata) == Some(old))
+        || subscription::topics(&old)
+            .is_some_and(|old| subscription::topics(&new.metadata) == Some(old))
 }

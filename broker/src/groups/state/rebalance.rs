@@ -114,7 +114,8 @@ impl ClassicGroup {
 
     /// Keeps the leader when it has joined, or takes somebody who has.
     fn elect_leader(&mut self) -> bool {
-        let has_joined = |id: &Str| self.members.get(id).is_some_and(|member| member.join.is_some());
+        let has_joined =
+            |id: &Str| self.members.get(id).is_some_and(|member| member.join.is_some());
         if self.leader.as_ref().is_some_and(has_joined) {
             return true;
         }
@@ -261,10 +262,8 @@ impl ClassicGroup {
     pub(super) fn end_requests(&mut self, member: &mut Member, error_code: ErrorCode) {
         if let Some(ticket) = member.join.take() {
             // Whoever is fenced keeps its id; the others are to come back as new members.
-            let keeps_id = matches!(
-                error_code,
-                ErrorCode::FencedInstanceId | ErrorCode::RebalanceInProgress
-            );
+            let keeps_id =
+                matches!(error_code, ErrorCode::FencedInstanceId | ErrorCode::RebalanceInProgress);
             let member_id = if keeps_id { member.id.clone() } else { Str::default() };
             let answer = JoinGroupResponse {
                 error_code,

@@ -6,9 +6,7 @@ use bytes::Bytes;
 use protocol::messages::JoinGroupResponse;
 use protocol::{ErrorCode, Str};
 
-use super::{
-    Action, ClassicGroup, GroupLimits, GroupState, Member, Protocol, StoreId, Ticket,
-};
+use super::{Action, ClassicGroup, GroupLimits, GroupState, Member, Protocol, StoreId, Ticket};
 use crate::groups::records::{GroupMetadata, MemberMetadata};
 
 /// An assignment on its way to the log.
@@ -95,8 +93,9 @@ impl ClassicGroup {
         result: Result<(), ErrorCode>,
         now: i64,
     ) {
-        let Replacement { ticket, generation, old, new_id, former_leader, can_skip_assignment, .. } =
-            replacement;
+        let Replacement {
+            ticket, generation, old, new_id, former_leader, can_skip_assignment, ..
+        } = replacement;
         // During a rebalance the member has joined like any other, and is answered with them.
         if self.state != GroupState::Stable || self.generation != generation {
             return;
