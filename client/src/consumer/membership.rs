@@ -169,11 +169,6 @@ impl Membership {
         self.stage == Stage::Stable && self.rejoin.is_none() && !self.lost
     }
 
-    /// Whether the next step is a join, for which the topics should be known.
-    pub(super) fn is_about_to_join(&self) -> bool {
-        self.stage == Stage::Joining || self.rejoin.is_some()
-    }
-
     /// What the member subscribes to. Another set than before makes it join again.
     pub(super) fn set_topics(&mut self, topics: Vec<Str>) {
         if topics != self.topics {
@@ -246,11 +241,6 @@ impl Membership {
         }
     }
 
-    /// Somebody else learnt that the coordinator is not where it was.
-    pub(super) fn coordinator_moved(&mut self) {
-        self.coordinator = None;
-    }
-
     /// Answers [`Step::Revoke`] and [`Step::Lose`].
     pub(super) fn revoked(&mut self, partitions: &[TopicPartition]) {
         self.owned.retain(|owned| !partitions.contains(owned));
@@ -308,8 +298,9 @@ impl Membership {
         });
     }
 
-    /// Answers [`Step::AssignGroup`] when the topics could not be looked up: the join begins anew.
-    pub(super) fn group_not_assigned(&mut self, now: Instant) {
+    /// Answers [`Step::Join`] and [`Step::AssignGroup`] when the topics cannot be
+    /// looked up: the join begins anew after a pause.
+    pub(super) fn join_later(&mut self, now: Instant) {
         self.stage = Stage::Joining;
         self.pause(now);
     }

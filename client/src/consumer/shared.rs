@@ -1,0 +1,305 @@
+//! What the calls of a consumer, its group task and its fetches have in common.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponseTopic};
+use protocol::{ErrorCode, Request, Str, Uuid};
+use tokio::sync::Notify;
+use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::RebalanceListener;
+use super::config::ConsumerConfig;
+use super::error::ConsumerError;
+use super::fetcher::Fetcher;
+use super::state::{State, TopicFilter};
+use super::topic_partition::TopicPartition;
+use crate::{AutoCreate, Client, Error, Purpose, Target, Topic};
+
+/// How much later than it should an answer may come that the coordinator holds back.
+const PARKED_MARGIN: Duration = Duration::from_secs(5);
+
+/// See the module. Locks are taken in the order of the fields, and only those
+/// of tokio are held across an await.
+pub(super) struct Shared {
+    pub(super) client: Client,
+    id: u64,
+    pub(super) config: ConsumerConfig,
+    /// Held by the call that reads for everybody.
+    pub(super) fetcher: tokio::sync::Mutex<Fetcher>,
+    /// Held by whoever looks up positions.
+    pub(super) resolving: tokio::sync::Mutex<()>,
+    pub(super) state: Mutex<State>,
+    listener: Mutex<Option<Arc<dyn RebalanceListener>>>,
+    /// Assignment, positions, membership or failure changed.
+    pub(super) changed: Notify,
+    /// There is something to do for the group task.
+    pub(super) wake: Notify,
+    pub(super) cancel: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    /// Leaders should be looked up again before they are used.
+    stale: AtomicBool,
+    runtime: tokio::runtime::Handle,
+}
+
+/// Who leads a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Leader {
+    pub(super) node: i32,
+    pub(super) epoch: i32,
+    pub(super) topic_id: Uuid,
+}
+
+/// Counts as a reader while it lives.
+pub(super) struct Reader<'a>(&'a Shared);
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().readers -= 1;
+    }
+}
+
+impl Shared {
+    pub(super) fn new(client: Client, config: ConsumerConfig) -> Self {
+        Self {
+            client,
+            id: 0,
+            config,
+            fetcher: tokio::sync::Mutex::default(),
+            resolving: tokio::sync::Mutex::default(),
+            state: Mutex::default(),
+            listener: Mutex::default(),
+            changed: Notify::new(),
+            wake: Notify::new(),
+            cancel: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            stale: AtomicBool::new(false),
+            runtime: tokio::runtime::Handle::current(),
+        }
+    }
+
+    pub(super) fn set_listener(&self, listener: Arc<dyn RebalanceListener>) {
+        *self.listener.lock() = Some(listener);
+    }
+
+    pub(super) fn listener(&self) -> Option<Arc<dyn RebalanceListener>> {
+        self.listener.lock().clone()
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
+    }
+
+    /// Counts the caller as one who waits for records.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        let missing_topics = {
+            let mut state = self.state.lock();
+            state.readers += 1;
+            state.missing_topics
+        };
+        if missing_topics {
+            self.wake.notify_one();
+        }
+        Reader(self)
+    }
+
+    /// Lets the application finish with partitions that are about to go.
+    pub(super) async fn revoke(&self, partitions: &[TopicPartition]) {
+        self.state.lock().begin_revoking(partitions);
+        let Some(listener) = self.listener() else { return };
+        // Meanwhile there are no heartbeats.
+        let limit = self.config.session_timeout / 3;
+        if timeout(limit, listener.revoked(partitions.to_vec())).await.is_err() {
+            tracing::warn!(partitions = partitions.len(), "revoked partitions are given up before their listener is done");
+        }
+    }
+
+    /// The group task has to know that a commit was refused.
+    pub(super) fn commit_refused(&self, generation: i32, code: ErrorCode) {
+        self.state.lock().refused_commit = Some((generation, code));
+        self.wake.notify_one();
+    }
+
+    pub(super) fn timed_out(&self) -> ConsumerError {
+        ConsumerError::Timeout(self.config.api_timeout.as_millis())
+    }
+
+    /// The pause before something is tried again; an error when that would be after `deadline`.
+    pub(super) async fn pause(&self, deadline: Instant) -> Result<(), ConsumerError> {
+        let until = Instant::now() + self.config.retry_backoff;
+        if until > deadline {
+            return Err(self.timed_out());
+        }
+        tokio::select! {
+            () = sleep_until(until) => Ok(()),
+            () = self.cancel.cancelled() => Err(ConsumerError::Closed),
+        }
+    }
+
+    /// Looks up the positions of a new assignment; ends with it.
+    pub(super) fn resolve_in_background(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        let assignment_id = shared.state.lock().assignment_id;
+        self.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = shared.resolve() => {}
+                    () = shared.cancel.cancelled() => return,
+                }
+                let retry_at = {
+                    let state = shared.state.lock();
+                    if state.assignment_id != assignment_id || state.is_resolved() {
+                        return;
+                    }
+                    state.next_retry(Instant::now())
+                };
+                let retry_at = retry_at.unwrap_or_else(|| Instant::now() + shared.config.retry_backoff);
+                tokio::select! {
+                    () = sleep_until(retry_at) => {}
+                    () = shared.cancel.cancelled() => return,
+                }
+            }
+        });
+    }
+}
+
+/// Calls of the cluster, each on the connection that it may hold up.
+impl Shared {
+    /// On the connection that everybody shares: answered at once.
+    pub(super) async fn call<R: Request>(&self, node: i32, request: R) -> Result<R::Response, Error> {
+        self.client.call(Target::Node(node), Purpose::General, request).await
+    }
+
+    pub(super) async fn call_any<R: Request>(&self, request: R) -> Result<R::Response, Error> {
+        self.client.call(Target::Any, Purpose::General, request).await
+    }
+
+    /// Current metadata, past the client's cache.
+    async fn describe(
+        &self,
+        topics: Option<Vec<MetadataRequestTopic>>,
+        allow_auto_topic_creation: bool,
+    ) -> Result<Vec<MetadataResponseTopic>, ConsumerError> {
+        let request = MetadataRequest { topics, allow_auto_topic_creation, ..MetadataRequest::default() };
+        Ok(self.call_any(request).await?.topics)
+    }
+
+    /// How many partitions each topic has now. Topics that do not exist are left
+    /// out; with `create`, the broker may make them.
+    pub(super) async fn partition_counts(
+        &self,
+        topics: &[Str],
+        create: bool,
+    ) -> Result<BTreeMap<Str, i32>, ConsumerError> {
+        let named = |topic: &Str| MetadataRequestTopic { name: Some(topic.clone()), ..Default::default() };
+        let described = self.describe(Some(topics.iter().map(named).collect()), create).await?;
+        let mut counts = BTreeMap::new();
+        for topic in described {
+            let Some(name) = topic.name else { continue };
+            match topic.error_code {
+                ErrorCode::TopicAuthorizationFailed | ErrorCode::InvalidTopicException => {
+                    return Err(ConsumerError::Topic { topic: name.detached(), code: topic.error_code });
+                }
+                _ if topic.partitions.is_empty() => {}
+                _ => {
+                    counts.insert(name.detached(), topic.partitions.len() as i32);
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// As [`Shared::partition_counts`], of all topics that the filter lets pass.
+    pub(super) async fn matching_partition_counts(
+        &self,
+        matches: &TopicFilter,
+    ) -> Result<BTreeMap<Str, i32>, ConsumerError> {
+        let described = self.describe(None, false).await?;
+        let matching = described.into_iter().filter(|topic| !topic.is_internal && !topic.partitions.is_empty());
+        let counted = matching.filter_map(|topic| Some((topic.name?, topic.partitions.len() as i32)));
+        Ok(counted.filter(|(name, _)| matches(name)).map(|(name, count)| (name.detached(), count)).collect())
+    }
+
+    /// The topic, looked up once if it is not known.
+    pub(super) async fn topic(&self, name: &str) -> Result<Option<Arc<Topic>>, Error> {
+        self.client.topic(name, AutoCreate::No).await
+    }
+
+    /// Ids of those of the topics that exist.
+    pub(super) async fn topic_ids(&self, names: impl Iterator<Item = &Str>) -> BTreeMap<Str, Uuid> {
+        let mut ids = BTreeMap::new();
+        for name in names {
+            if let Ok(Some(topic)) = self.topic(name).await {
+                ids.insert(name.clone(), topic.id);
+            }
+        }
+        ids
+    }
+
+    /// Who leads the partition, as far as that is known.
+    pub(super) fn leader(&self, name: &TopicPartition) -> Option<Leader> {
+        let topic = self.client.cached_topic(&name.topic)?;
+        let partition = topic.partition(name.partition)?;
+        Some(Leader { node: partition.leader?, epoch: partition.leader_epoch, topic_id: topic.id })
+    }
+
+    /// Elements by the leaders of their partitions; those without a leader are left out.
+    pub(super) async fn by_leader<T>(
+        &self,
+        elements: Vec<T>,
+        name: impl Fn(&T) -> &TopicPartition,
+    ) -> BTreeMap<i32, Vec<(T, Leader)>> {
+        let mut by_leader: BTreeMap<i32, Vec<(T, Leader)>> = BTreeMap::new();
+        self.refresh_if_stale(elements.iter().map(&name)).await;
+        for element in elements {
+            if let Some(leader) = self.leader(name(&element)) {
+                by_leader.entry(leader.node).or_default().push((element, leader));
+            }
+        }
+        by_leader
+    }
+
+    /// Somebody learnt that what is known of leaders may be wrong.
+    pub(super) fn metadata_is_stale(&self) {
+        self.stale.store(true, Ordering::Relaxed);
+    }
+
+    /// Looks up the topics whose leaders are unknown; after a hint that
+    /// leaders may be wrong, all of them.
+    pub(super) async fn refresh_if_stale(&self, names: impl Iterator<Item = &TopicPartition>) {
+        let mut names = names.peekable();
+        // Whoever asks for nothing must not use the hint up.
+        let all = names.peek().is_some() && self.stale.swap(false, Ordering::Relaxed);
+        let wanting = names.filter(|name| all || self.leader(name).is_none()).map(|name| name.topic.clone());
+        let topics: Vec<_> = wanting.collect::<BTreeSet<_>>().into_iter().collect();
+        if topics.is_empty() {
+            return;
+        }
+        if let Err(error) = self.client.refresh_topics(&topics).await {
+            tracing::debug!(%error, "topics cannot be looked up");
+            if all {
+                self.metadata_is_stale();
+            }
+        }
+    }
+
+    /// On a connection of the consumer's own, since the broker holds it up until there are records.
+    pub(super) async fn call_fetch<R: Request>(&self, node: i32, request: R) -> Result<R::Response, Error> {
+        self.client.call(Target::Node(node), Purpose::Fetch(self.id), request).await
+    }
+
+    /// On a connection of the member's own, since the broker holds it up for up
+    /// to `wait` until the other members have answered.
+    pub(super) async fn call_parked<R: Request>(
+        &self,
+        node: i32,
+        request: R,
+        wait: Duration,
+    ) -> Result<R::Response, Error> {
+        self.client.call_within(Target::Node(node), Purpose::Group(self.id), request, wait + PARKED_MARGIN).await
+    }
+}
