@@ -2,6 +2,7 @@
 //! in-process transport and with a clock that stands still while something happens.
 
 mod metadata;
+mod producer;
 mod requests;
 mod script;
 
