@@ -1,0 +1,65 @@
+//! The settings of the proxy's Kafka clients, in the client's own terms.
+
+use std::time::Duration;
+
+use client::ClientConfig;
+use client::producer::{Acks, ProducerConfig};
+
+use crate::Config;
+use crate::config::ConnectionSettings;
+
+impl Config {
+    /// The settings of the client that [`serve`](crate::serve) is given
+    /// (`client.*`, `admin.*`). Consumers of instances have their own settings,
+    /// but share its connections' ones.
+    pub fn client(&self) -> ClientConfig {
+        let default = ClientConfig::default();
+        let ConnectionSettings {
+            client_id,
+            request_timeout,
+            metadata_max_age,
+            retry_backoff,
+            reconnect_backoff,
+            connections_max_idle,
+            connection_setup_timeout,
+        } = &self.clients.admin;
+        ClientConfig {
+            bootstrap_servers: self.bootstrap_servers.clone(),
+            client_id: client_id.clone().unwrap_or_else(|| "rest-proxy".to_owned()),
+            request_timeout: request_timeout.unwrap_or(default.request_timeout),
+            connect_timeout: connection_setup_timeout.unwrap_or(default.connect_timeout),
+            metadata_max_age: metadata_max_age.unwrap_or(default.metadata_max_age),
+            retry_backoff: retry_backoff.0.unwrap_or(default.retry_backoff),
+            retry_backoff_max: retry_backoff.1.unwrap_or(default.retry_backoff_max),
+            reconnect_backoff: reconnect_backoff.0.unwrap_or(default.reconnect_backoff),
+            reconnect_backoff_max: reconnect_backoff.1.unwrap_or(default.reconnect_backoff_max),
+            connections_max_idle: connections_max_idle.unwrap_or(default.connections_max_idle),
+            ..default
+        }
+    }
+
+    /// The settings of the producer (`client.*`, `producer.*`). Records that
+    /// wait may take as much memory as the request bodies they came in.
+    pub(crate) fn producer(&self) -> ProducerConfig {
+        let default = ProducerConfig::default();
+        let settings = &self.clients.producer;
+        let connection = &settings.connection;
+        let acks = settings.acks.and_then(Acks::from_code).unwrap_or(default.acks);
+        let codec = settings.compression_type.as_deref().map(str::parse);
+        ProducerConfig {
+            acks,
+            enable_idempotence: settings.enable_idempotence.unwrap_or(default.enable_idempotence),
+            compression: codec.and_then(Result::ok).unwrap_or(default.compression),
+            batch_size: settings.batch_size.unwrap_or(default.batch_size),
+            max_request_size: settings.max_request_size.unwrap_or(default.max_request_size),
+            linger: settings.linger.unwrap_or(Duration::ZERO),
+            buffer_memory: settings.buffer_memory.unwrap_or(self.bounds.max_inflight_bytes),
+            max_block: settings.max_block.unwrap_or(default.max_block),
+            delivery_timeout: settings.delivery_timeout.unwrap_or(default.delivery_timeout),
+            request_timeout: connection.request_timeout.unwrap_or(default.request_timeout),
+            retry_backoff: connection.retry_backoff.0.unwrap_or(default.retry_backoff),
+            retry_backoff_max: connection.retry_backoff.1.unwrap_or(default.retry_backoff_max),
+            ..default
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What surrounds every request: panics, the type of errors, calls from other
+//! origins, the access log.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{Error as ActixError, HttpMessage};
+use futures_util::FutureExt;
+use futures_util::future::{Ready, ready};
+
+use crate::config::CorsConfig;
+use crate::content_type::AnswerType;
+use crate::error::Error;
+
+/// The outermost layer of the service.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    cors: Option<Arc<Cors>>,
+}
+
+impl Surroundings {
+    pub(crate) fn new(cors: &CorsConfig) -> Self {
+        Self { cors: Cors::new(cors).map(Arc::new) }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Surroundings
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = ActixError> + 'static,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<B>;
+    type Error = ActixError;
+    type Transform = Surrounded<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(Surrounded { service, cors: self.cors.clone() }))
+    }
+}
+
+/// A service within [`Surroundings`].
+#[derive(Debug)]
+pub(crate) struct Surrounded<S> {
+    service: S,
+    cors: Option<Arc<Cors>>,
+}
+
+impl<S, B> Service<ServiceRequest> for Surrounded<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = ActixError> + 'static,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<B>;
+    type Error = ActixError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let access = Access::begin(&request);
+        let origin = self.cors.as_ref().and_then(|cors| cors.allowed(request.headers()));
+        let cors = self.cors.clone();
+        let answer = self.service.call(request);
+        Box::pin(async move {
+            // A handler has nothing that another request could find half changed:
+            // what is shared lies behind locks that do not poison.
+            let answer = AssertUnwindSafe(answer).catch_unwind().await;
+            let Ok(answer) = answer else {
+                access.end(None);
+                return Err(Error::Internal.into());
+            };
+            let mut answer = answer?;
+            if answer.response().error().is_some() {
+                set_type_of_error(&mut answer);
+            }
+            if let (Some(cors), Some(origin)) = (cors, origin) {
+                cors.answer(origin, answer.request().headers().clone(), answer.headers_mut());
+            }
+            access.end(Some(answer.status().as_u16()));
+            Ok(answer)
+        })
+    }
+}
+
+/// Gives an error the type that was negotiated before it happened.
+fn set_type_of_error<B>(answer: &mut ServiceResponse<B>) {
+    let negotiated = answer.request().extensions().get::<AnswerType>().copied();
+    if let Some(AnswerType(media_type)) = negotiated {
+        answer.headers_mut().insert(header::CONTENT_TYPE, media_type.header_value());
+    }
+}
+
+/// A line of the access log, if anybody wants it.
+struct Access {
+    begun: Option<(Instant, String)>,
+}
+
+impl Access {
+    fn begin(request: &ServiceRequest) -> Self {
+        let wanted = tracing::enabled!(target: "access", tracing::Level::DEBUG);
+        let line = || (Instant::now(), format!("{} {}", request.method(), request.uri()));
+        Self { begun: wanted.then(line) }
+    }
+
+    fn end(self, status: Option<u16>) {
+        let Some((begun, request)) = self.begun else { return };
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::debug!(target: "access", %request, status = status.unwrap_or(500), micros, "answered");
+    }
+}
+
+/// Calls from browsers of another origin (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
+#[derive(Debug)]
+struct Cors {
+    /// Origins that may call; `*` is any.
+    origins: Vec<String>,
+    methods: Option<HeaderValue>,
+    headers: Option<HeaderValue>,
+    exposed: Option<HeaderValue>,
+}
+
+impl Cors {
+    /// `None` when it is switched off.
+    fn new(config: &CorsConfig) -> Option<Self> {
+        let origins = config.allow_origin.split(',').map(|origin| origin.trim().to_owned());
+        let origins: Vec<String> = origins.filter(|origin| !origin.is_empty()).collect();
+        let value = |text: &str| HeaderValue::from_str(text).ok().filter(|value| !value.is_empty());
+        (!origins.is_empty()).then(|| Self {
+            origins,
+            methods: value(&config.allow_methods),
+            headers: value(&config.allow_headers),
+            exposed: value(&config.expose_headers),
+        })
+    }
+
+    /// The origin of the request, if there is one and it may call.
+    fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        let matches = |allowed: &String| allowed == "*" || allowed.as_bytes() == origin.as_bytes();
+        self.origins.iter().any(matches).then(|| origin.clone())
+    }
+
+    fn answer(&self, origin: HeaderValue, request: HeaderMap, answer: &mut HeaderMap) {
+        let mut set = |name: HeaderName, value: &Option<HeaderValue>| {
+            if let Some(value) = value {
+                answer.insert(name, value.clone());
+            }
+        };
+        set(header::ACCESS_CONTROL_ALLOW_ORIGIN, &Some(origin));
+        set(header::VARY, &Some(HeaderValue::from_static("Origin")));
+        if request.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+            set(header::ACCESS_CONTROL_ALLOW_METHODS, &self.methods);
+            set(header::ACCESS_CONTROL_ALLOW_HEADERS, &self.headers);
+        } else {
+            set(header::ACCESS_CONTROL_EXPOSE_HEADERS, &self.exposed);
+        }
+    }
+}

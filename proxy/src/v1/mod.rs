@@ -1,0 +1,7 @@
+//! API v1, as of release 5.5 of the reference.
+
+pub(crate) mod brokers;
+pub(crate) mod partitions;
+pub(crate) mod produce;
+pub(crate) mod root;
+pub(crate) mod topics;
