@@ -145,6 +145,11 @@ impl Client {
         self.inner.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Where the work of this client is done, whichever runtime a call comes from.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.inner.surroundings.runtime
+    }
+
     /// Sends a request and waits for its answer, in the highest version that
     /// both sides speak. One attempt may take [`ClientConfig::request_timeout`],
     /// all of them [`ClientConfig::api_timeout`]; the module says what is tried again.

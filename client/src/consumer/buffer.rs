@@ -10,7 +10,8 @@ use bytes::Bytes;
 use protocol::Str;
 use protocol::messages::fetch::AbortedTransaction;
 use protocol::records::{
-    Batch, BatchHeader, ControlRecord, RecordError, RecordIter, RecordPosition, TimestampType, batches,
+    Batch, BatchHeader, ControlRecord, RecordError, RecordIter, RecordPosition, TimestampType,
+    batches,
 };
 
 use super::config::IsolationLevel;
@@ -155,7 +156,11 @@ pub(super) struct Unreadable;
 impl Chunk {
     /// Opens the next batch that holds records for the application, unless one
     /// is open. Returns whether there is one.
-    fn open_next(&mut self, reading: &Reading<'_>, read_to: &mut ReadTo) -> Result<bool, RecordError> {
+    fn open_next(
+        &mut self,
+        reading: &Reading<'_>,
+        read_to: &mut ReadTo,
+    ) -> Result<bool, RecordError> {
         while self.open.is_none() {
             let mut rest = self.records.clone();
             let batch = match Batch::split_first(&mut rest) {
@@ -163,7 +168,9 @@ impl Chunk {
                 Ok(None) => return Ok(false),
                 // Cut off by the limits of the answer. A broker sends the first
                 // batch whole (KIP-74), so alone it is no progress.
-                Err(RecordError::Truncated { .. }) if self.next_offset.is_some() => return Ok(false),
+                Err(RecordError::Truncated { .. }) if self.next_offset.is_some() => {
+                    return Ok(false);
+                }
                 Err(error) => return Err(error),
             };
             let header = *batch.header();
@@ -183,10 +190,16 @@ impl Chunk {
     }
 
     /// Whether the batch is neither a marker of a transaction nor part of an aborted one.
-    fn is_for_application(&mut self, batch: &Batch, reading: &Reading<'_>) -> Result<bool, RecordError> {
+    fn is_for_application(
+        &mut self,
+        batch: &Batch,
+        reading: &Reading<'_>,
+    ) -> Result<bool, RecordError> {
         let header = batch.header();
         if reading.isolation == IsolationLevel::ReadCommitted {
-            while let Some(begun) = self.aborted.pop_front_if(|next| next.first_offset <= header.last_offset()) {
+            while let Some(begun) =
+                self.aborted.pop_front_if(|next| next.first_offset <= header.last_offset())
+            {
                 self.aborting.insert(begun.producer_id);
             }
             if header.attributes.is_control() && is_abort_marker(batch, reading)? {
@@ -240,7 +253,10 @@ impl Chunk {
                 open.left_at = Some(before);
                 return Ok(Visited::Stopped);
             }
-            *read_to = ReadTo { offset: record.offset.saturating_add(1), leader_epoch: header.partition_leader_epoch };
+            *read_to = ReadTo {
+                offset: record.offset.saturating_add(1),
+                leader_epoch: header.partition_leader_epoch,
+            };
         }
         // Compaction may have removed the last records of the batch.
         read_past(&header, read_to);
@@ -295,8 +311,13 @@ mod tests {
     }
 
     fn marker(offset: i64, producer_id: i64, commit: bool) -> Vec<u8> {
-        let marker =
-            EndTransactionMarker { commit, coordinator_epoch: 0, producer_id, producer_epoch: 0, timestamp: 1_000 };
+        let marker = EndTransactionMarker {
+            commit,
+            coordinator_epoch: 0,
+            producer_id,
+            producer_epoch: 0,
+            timestamp: 1_000,
+        };
         let mut bytes = marker.to_batch().to_vec();
         protocol::records::edit::set_base_offset(&mut bytes, offset).unwrap();
         bytes
@@ -313,7 +334,12 @@ mod tests {
             Self::with_aborted(offset, batches, IsolationLevel::ReadUncommitted, &[])
         }
 
-        fn with_aborted(offset: i64, batches: &[Vec<u8>], isolation: IsolationLevel, aborted: &[(i64, i64)]) -> Self {
+        fn with_aborted(
+            offset: i64,
+            batches: &[Vec<u8>],
+            isolation: IsolationLevel,
+            aborted: &[(i64, i64)],
+        ) -> Self {
             let mut buffer = Buffer::default();
             let transaction = |(producer_id, first_offset): &(i64, i64)| AbortedTransaction {
                 producer_id: *producer_id,
@@ -326,14 +352,22 @@ mod tests {
         /// Takes at most `limit` records of the first answer: `offset=value`, joined.
         fn take(&mut self, limit: usize) -> Result<String, RecordError> {
             let topic = Str::from_static("t");
-            let reading =
-                Reading { topic: &topic, partition: 0, isolation: self.isolation, max_decompressed_bytes: 1 << 20 };
+            let reading = Reading {
+                topic: &topic,
+                partition: 0,
+                isolation: self.isolation,
+                max_decompressed_bytes: 1 << 20,
+            };
             let mut taken = Vec::new();
             self.buffer.visit(&reading, &mut self.read_to, &mut |record| {
                 if taken.len() == limit {
                     return Take::Stop;
                 }
-                taken.push(format!("{}={}", record.offset, String::from_utf8_lossy(record.value.unwrap())));
+                taken.push(format!(
+                    "{}={}",
+                    record.offset,
+                    String::from_utf8_lossy(record.value.unwrap())
+                ));
                 Take::Yes
             })?;
             Ok(taken.join(" "))
@@ -414,7 +448,10 @@ mod tests {
         };
         assert!(reader.buffer.visit(&reading, &mut reader.read_to, &mut |_| Take::Yes).is_err());
         reading.max_decompressed_bytes = 200_000;
-        assert_eq!(reader.buffer.visit(&reading, &mut reader.read_to, &mut |_| Take::Yes), Ok(Visited::All));
+        assert_eq!(
+            reader.buffer.visit(&reading, &mut reader.read_to, &mut |_| Take::Yes),
+            Ok(Visited::All)
+        );
         assert_eq!(reader.read_to.offset, 1);
     }
 
@@ -440,7 +477,8 @@ mod tests {
             batch(7, &["e"]),
         ];
         let aborted = &[(7, 0)];
-        let mut committed = Reader::with_aborted(0, &batches, IsolationLevel::ReadCommitted, aborted);
+        let mut committed =
+            Reader::with_aborted(0, &batches, IsolationLevel::ReadCommitted, aborted);
         assert_eq!(committed.take(9).unwrap(), "1=b 4=d 7=e");
         let mut all = Reader::with_aborted(0, &batches, IsolationLevel::ReadUncommitted, aborted);
         assert_eq!(all.take(9).unwrap(), "0=a 1=b 2=c 4=d 7=e");

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use protocol::messages::find_coordinator::FindCoordinatorRequest;
 use protocol::messages::offset_commit::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponse,
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    OffsetCommitResponse,
 };
 use protocol::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics, OffsetFetchResponse,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+    OffsetFetchResponse,
 };
 use protocol::{ErrorCode, Str, Uuid};
 use tokio::time::Instant;
@@ -72,7 +74,10 @@ impl Shared {
     }
 
     /// One try; `Ok(None)` when it failed for now.
-    pub(super) async fn fetch_committed(&self, names: &[TopicPartition]) -> Result<Option<Committed>, ConsumerError> {
+    pub(super) async fn fetch_committed(
+        &self,
+        names: &[TopicPartition],
+    ) -> Result<Option<Committed>, ConsumerError> {
         let Some(node) = self.find_coordinator().await? else { return Ok(None) };
         let mut sorted = names.to_vec();
         sorted.sort();
@@ -125,7 +130,10 @@ impl Shared {
     }
 
     /// The committed offsets, with retries.
-    pub(super) async fn committed(&self, names: &[TopicPartition]) -> Result<Committed, ConsumerError> {
+    pub(super) async fn committed(
+        &self,
+        names: &[TopicPartition],
+    ) -> Result<Committed, ConsumerError> {
         self.group_id()?;
         let deadline = Instant::now() + self.config.api_timeout;
         loop {
@@ -139,7 +147,10 @@ impl Shared {
 
     /// Commits, with retries. While the group rebalances, the commit waits for
     /// the new generation and goes out in it, if the partitions stay.
-    pub(super) async fn commit(&self, offsets: &[(TopicPartition, OffsetAndMetadata)]) -> Result<(), ConsumerError> {
+    pub(super) async fn commit(
+        &self,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+    ) -> Result<(), ConsumerError> {
         let group_id = self.group_id()?;
         self.state.lock().check_open()?;
         if offsets.is_empty() {
@@ -173,7 +184,9 @@ impl Shared {
                     self.wait_for_next_generation(&identity, &sorted, code, deadline).await?;
                 }
                 Some((_, code)) if self.is_passing(code) => self.pause(deadline).await?,
-                Some((partition, code)) => return Err(ConsumerError::Partition { partition, code }),
+                Some((partition, code)) => {
+                    return Err(ConsumerError::Partition { partition, code });
+                }
             }
         }
     }
@@ -187,7 +200,8 @@ impl Shared {
         let mut ids = BTreeMap::new();
         for (name, _) in offsets {
             let topic = self.topic(&name.topic).await?;
-            let exists = topic.as_ref().is_some_and(|topic| topic.partition(name.partition).is_some());
+            let exists =
+                topic.as_ref().is_some_and(|topic| topic.partition(name.partition).is_some());
             let Some(topic) = topic.filter(|_| exists) else {
                 let code = ErrorCode::UnknownTopicOrPartition;
                 return Err(ConsumerError::Partition { partition: name.clone(), code });
@@ -218,7 +232,8 @@ impl Shared {
                 }
                 state.check_readable()?;
                 let renewed = state.identity.as_ref().is_some_and(|identity| {
-                    identity.generation != NO_GENERATION && identity.generation != refused.generation
+                    identity.generation != NO_GENERATION
+                        && identity.generation != refused.generation
                 });
                 if renewed && state.has_assignment {
                     let kept = offsets.iter().all(|(name, _)| state.partitions.contains_key(name));
@@ -266,7 +281,8 @@ fn commit_request(
     OffsetCommitRequest {
         group_id,
         // Without membership: a commit from outside, which the group takes while it has no members.
-        generation_id_or_member_epoch: identity.map_or(NO_GENERATION, |identity| identity.generation),
+        generation_id_or_member_epoch: identity
+            .map_or(NO_GENERATION, |identity| identity.generation),
         member_id: identity.map(|identity| identity.member_id.clone()).unwrap_or_default(),
         group_instance_id: identity.and_then(|identity| identity.instance_id.clone()),
         topics: group_by_topic(partitions).into_iter().map(topic).collect(),
@@ -274,11 +290,17 @@ fn commit_request(
     }
 }
 
-fn first_error(answer: OffsetCommitResponse, ids: &BTreeMap<Str, Uuid>) -> Option<(TopicPartition, ErrorCode)> {
+fn first_error(
+    answer: OffsetCommitResponse,
+    ids: &BTreeMap<Str, Uuid>,
+) -> Option<(TopicPartition, ErrorCode)> {
     answer.topics.into_iter().find_map(|topic| {
         let refused = topic.partitions.iter().find(|partition| partition.error_code.is_error())?;
         let name = topic_name(topic.name, topic.topic_id, ids);
-        Some((TopicPartition { topic: name, partition: refused.partition_index }, refused.error_code))
+        Some((
+            TopicPartition { topic: name, partition: refused.partition_index },
+            refused.error_code,
+        ))
     })
 }
 
@@ -297,19 +319,27 @@ fn flatten(
     ids: &BTreeMap<Str, Uuid>,
 ) -> Vec<(TopicPartition, OffsetAndMetadata, ErrorCode)> {
     let mut all = Vec::new();
-    let mut push = |topic: &Str, partition, offset, leader_epoch: i32, metadata: Option<Str>, code| {
-        let leader_epoch = (leader_epoch >= 0).then_some(leader_epoch);
-        let metadata = metadata.map(|metadata| metadata.detached()).unwrap_or_default();
-        let name = TopicPartition { topic: topic.clone(), partition };
-        all.push((name, OffsetAndMetadata { offset, leader_epoch, metadata }, code));
-    };
+    let mut push =
+        |topic: &Str, partition, offset, leader_epoch: i32, metadata: Option<Str>, code| {
+            let leader_epoch = (leader_epoch >= 0).then_some(leader_epoch);
+            let metadata = metadata.map(|metadata| metadata.detached()).unwrap_or_default();
+            let name = TopicPartition { topic: topic.clone(), partition };
+            all.push((name, OffsetAndMetadata { offset, leader_epoch, metadata }, code));
+        };
     if answer.error_code.is_error() {
         push(&Str::default(), -1, -1, -1, None, answer.error_code);
     }
     for topic in answer.topics {
         let name = topic.name.detached();
         for p in topic.partitions {
-            push(&name, p.partition_index, p.committed_offset, p.committed_leader_epoch, p.metadata, p.error_code);
+            push(
+                &name,
+                p.partition_index,
+                p.committed_offset,
+                p.committed_leader_epoch,
+                p.metadata,
+                p.error_code,
+            );
         }
     }
     for group in answer.groups {
@@ -319,7 +349,14 @@ fn flatten(
         for topic in group.topics {
             let name = topic_name(topic.name, topic.topic_id, ids);
             for p in topic.partitions {
-                push(&name, p.partition_index, p.committed_offset, p.committed_leader_epoch, p.metadata, p.error_code);
+                push(
+                    &name,
+                    p.partition_index,
+                    p.committed_offset,
+                    p.committed_leader_epoch,
+                    p.metadata,
+                    p.error_code,
+                );
             }
         }
     }

@@ -24,7 +24,9 @@ pub enum ConsumerError {
     #[error("Undefined offset with no reset policy for partition {0}")]
     NoOffset(TopicPartition),
     /// The position is outside of the partition, and `auto.offset.reset` is `none`.
-    #[error("Offset {offset} of partition {partition} is out of range, and there is no reset policy")]
+    #[error(
+        "Offset {offset} of partition {partition} is out of range, and there is no reset policy"
+    )]
     OffsetOutOfRange {
         /// Where reading was to go on.
         partition: TopicPartition,
@@ -96,11 +98,17 @@ impl ConsumerError {
     /// until it has been given a code here.
     pub fn error_code(&self) -> ErrorCode {
         match self {
-            Self::MixedSubscription | Self::NotSubscribed | Self::NotAssigned(_) => ErrorCode::InvalidRequest,
+            Self::MixedSubscription | Self::NotSubscribed | Self::NotAssigned(_) => {
+                ErrorCode::InvalidRequest
+            }
             Self::NoGroup => ErrorCode::InvalidGroupId,
-            Self::NoOffset(_) | Self::OffsetOutOfRange { .. } | Self::Truncated { .. } => ErrorCode::OffsetOutOfRange,
+            Self::NoOffset(_) | Self::OffsetOutOfRange { .. } | Self::Truncated { .. } => {
+                ErrorCode::OffsetOutOfRange
+            }
             Self::BrokenBatch { .. } => ErrorCode::CorruptMessage,
-            Self::Partition { code, .. } | Self::Group { code, .. } | Self::Topic { code, .. } => *code,
+            Self::Partition { code, .. } | Self::Group { code, .. } | Self::Topic { code, .. } => {
+                *code
+            }
             Self::Rebalanced => ErrorCode::RebalanceInProgress,
             Self::Timeout(_) => ErrorCode::RequestTimedOut,
             Self::Closed => ErrorCode::UnknownMemberId,

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use protocol::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData};
+use protocol::messages::fetch::{
+    FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData,
+};
 use protocol::{ErrorCode, Records, Str, Uuid};
 use tokio::time::{Instant, sleep_until};
 
@@ -51,13 +53,20 @@ impl Shared {
         let mut is_first_round = true;
         loop {
             let changed = self.changed.notified();
+            if self.cancel.is_cancelled() {
+                fetcher.stop();
+            }
             self.state.lock().check_readable()?;
-            self.prepare().await;
+            tokio::select! {
+                () = self.prepare() => {}
+                () = self.cancel.cancelled() => continue,
+            }
             let now = Instant::now();
             let is_ready = self.state.lock().is_ready();
             if is_first_round || !is_ready {
                 let waits = !is_ready && (!is_first_round || fetcher.in_flight.is_empty());
-                let until = if waits { deadline.saturating_duration_since(now) } else { Duration::ZERO };
+                let until =
+                    if waits { deadline.saturating_duration_since(now) } else { Duration::ZERO };
                 fetcher.send(self, until, is_first_round);
             }
             is_first_round = false;
@@ -66,11 +75,16 @@ impl Shared {
             }
             let retry_at = self.state.lock().next_retry(now).unwrap_or(deadline);
             // Answers that do not wait for records are waited for even beyond the deadline.
-            let timer = if fetcher.short == 0 { deadline.min(retry_at) } else { now + self.config.api_timeout };
+            let timer = if fetcher.short == 0 {
+                deadline.min(retry_at)
+            } else {
+                now + self.config.api_timeout
+            };
             tokio::select! {
                 Some(answer) = fetcher.in_flight.next() => fetcher.receive(self, answer),
                 () = changed, if fetcher.short == 0 => {}
                 () = sleep_until(timer) => {}
+                () = self.cancel.cancelled() => {}
             }
         }
     }
@@ -127,9 +141,13 @@ impl Fetcher {
         let wait = wait.min(shared.config.fetch_max_wait);
         for (node, partitions) in by_node {
             let is_short = wait.is_zero();
-            let names = partitions.iter().map(|(wanted, leader)| (leader.topic_id, wanted.name.topic.clone())).collect();
+            let names = partitions
+                .iter()
+                .map(|(wanted, leader)| (leader.topic_id, wanted.name.topic.clone()))
+                .collect();
             let request = request(shared, &partitions, room, wait);
-            let wanted = partitions.into_iter().map(|(wanted, _)| (wanted.name.clone(), wanted)).collect();
+            let wanted =
+                partitions.into_iter().map(|(wanted, _)| (wanted.name.clone(), wanted)).collect();
             let shared = Arc::clone(shared);
             self.nodes.insert(node);
             self.short += usize::from(is_short);
@@ -153,10 +171,17 @@ impl Fetcher {
             Ok(response) if response.error_code.is_error() => Some(response.error_code),
             Ok(response) => {
                 for topic in response.responses {
-                    let name = if topic.topic.is_empty() { names.get(&topic.topic_id).cloned() } else { Some(topic.topic) };
+                    let name = if topic.topic.is_empty() {
+                        names.get(&topic.topic_id).cloned()
+                    } else {
+                        Some(topic.topic)
+                    };
                     let Some(topic_name) = name else { continue };
                     for data in topic.partitions {
-                        let name = TopicPartition { topic: topic_name.clone(), partition: data.partition_index };
+                        let name = TopicPartition {
+                            topic: topic_name.clone(),
+                            partition: data.partition_index,
+                        };
                         if let Some(wanted) = wanted.get(&name) {
                             shared.partition_answered(wanted, data);
                         }
@@ -192,7 +217,10 @@ impl Shared {
                 self.state.lock().fetched(wanted, data.high_watermark, records, aborted);
             }
             ErrorCode::OffsetOutOfRange => self.position_is_out_of_range(wanted),
-            code if is_stale_metadata(code) || code.is_retriable() || code == ErrorCode::UnknownServerError => {
+            code if is_stale_metadata(code)
+                || code.is_retriable()
+                || code == ErrorCode::UnknownServerError =>
+            {
                 self.metadata_is_stale();
                 let retry_at = Instant::now() + self.config.retry_backoff;
                 self.state.lock().retry_later(&wanted.asked(), retry_at);
@@ -214,11 +242,18 @@ impl Shared {
 }
 
 /// A full fetch without a session (KIP-227).
-fn request(shared: &Shared, partitions: &[(Wanted, Leader)], room: usize, wait: Duration) -> FetchRequest {
+fn request(
+    shared: &Shared,
+    partitions: &[(Wanted, Leader)],
+    room: usize,
+    wait: Duration,
+) -> FetchRequest {
     let config = &shared.config;
     let limit = |bytes: usize| i32::try_from(bytes).unwrap_or(i32::MAX);
-    let ids: BTreeMap<_, _> =
-        partitions.iter().map(|(wanted, leader)| (wanted.name.topic.clone(), leader.topic_id)).collect();
+    let ids: BTreeMap<_, _> = partitions
+        .iter()
+        .map(|(wanted, leader)| (wanted.name.topic.clone(), leader.topic_id))
+        .collect();
     // Those that had data last are last, wherever that puts their topics.
     let wanted = partitions.iter().map(|(wanted, leader)| {
         let partition = FetchPartition {

@@ -75,6 +75,7 @@ impl GroupTask {
             }
         }
         self.leave().await;
+        self.shared.release_connections();
     }
 
     /// Takes over a new subscription. Returns whether there is one.
@@ -176,16 +177,23 @@ impl GroupTask {
             }
         }
         self.shared.changed.notify_waiters();
-        while !self.cancel.is_cancelled() && self.shared.state.lock().interest_id == self.interest_id {
+        while !self.cancel.is_cancelled()
+            && self.shared.state.lock().interest_id == self.interest_id
+        {
             self.wait(None).await;
         }
         self.leave().await;
-        self.membership = Membership::new(self.group_id.clone(), &self.shared.config, Instant::now());
+        self.membership =
+            Membership::new(self.group_id.clone(), &self.shared.config, Instant::now());
     }
 
     /// A call that the coordinator may hold back. `None`: the consumer reads
     /// something else now, and the answer does not matter.
-    async fn parked<R: Request>(&self, node: i32, request: R) -> Option<Result<R::Response, Error>> {
+    async fn parked<R: Request>(
+        &self,
+        node: i32,
+        request: R,
+    ) -> Option<Result<R::Response, Error>> {
         let wait = self.shared.config.rebalance_timeout;
         let call = self.shared.call_parked(node, request, wait);
         tokio::pin!(call);
@@ -205,7 +213,8 @@ impl GroupTask {
     async fn wait(&self, until: Option<Instant>) {
         let look_at = {
             let state = self.shared.state.lock();
-            (state.missing_topics && state.readers > 0).then(|| self.looked_at + MISSING_TOPIC_INTERVAL)
+            (state.missing_topics && state.readers > 0)
+                .then(|| self.looked_at + MISSING_TOPIC_INTERVAL)
         };
         let until = until.map(|until| look_at.map_or(until, |look_at| look_at.min(until)));
         let timer = async {
@@ -267,9 +276,7 @@ impl GroupTask {
         self.topics_are_fresh = false;
         {
             let mut state = self.shared.state.lock();
-            let former: Vec<_> = state.partitions.keys().filter(|name| !assigned.contains(name)).cloned().collect();
-            state.give_up(&former);
-            state.adopt(assigned);
+            state.replace(assigned);
             state.has_assignment = state.interest_id == self.interest_id && state.uses_group();
         }
         self.publish();
@@ -298,7 +305,8 @@ impl GroupTask {
             state.missing_topics && state.readers > 0
         };
         let age = self.looked_at.elapsed();
-        let is_due = age >= self.shared.config.metadata_max_age || (is_awaited && age >= MISSING_TOPIC_INTERVAL);
+        let is_due = age >= self.shared.config.metadata_max_age
+            || (is_awaited && age >= MISSING_TOPIC_INTERVAL);
         if is_due && let Err(error) = self.look().await {
             self.fail(error).await;
         }
@@ -338,7 +346,8 @@ impl GroupTask {
             _ => counts.keys().cloned().collect(),
         };
         self.note_first_seen(&topics, &counts);
-        let others: Vec<_> = self.watched.keys().filter(|topic| !topics.contains(topic)).cloned().collect();
+        let others: Vec<_> =
+            self.watched.keys().filter(|topic| !topics.contains(topic)).cloned().collect();
         if self.membership.is_leader() && !others.is_empty() {
             match self.shared.partition_counts(&others, false).await {
                 Ok(others) => counts.extend(others),
@@ -364,7 +373,8 @@ impl GroupTask {
             let count = if is_pattern && self.has_looked { 0 } else { count };
             state.first_seen.entry(topic.clone()).or_insert(count);
         }
-        state.missing_topics = topics.is_empty() || topics.iter().any(|topic| !counts.contains_key(topic));
+        state.missing_topics =
+            topics.is_empty() || topics.iter().any(|topic| !counts.contains_key(topic));
         if is_pattern {
             state.topics = topics.to_vec();
         }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use protocol::ErrorCode;
-use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
 use protocol::messages::offset_for_leader_epoch::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
@@ -33,7 +35,8 @@ impl Shared {
     pub(super) async fn resolve(&self) {
         let _turn = self.resolving.lock().await;
         let unresolved = self.state.lock().unresolved(Instant::now());
-        let committed: Vec<_> = unresolved.into_iter().filter(|asked| asked.position == Position::Committed).collect();
+        let committed: Vec<_> =
+            unresolved.into_iter().filter(|asked| asked.position == Position::Committed).collect();
         if !committed.is_empty() {
             self.resolve_committed(committed).await;
         }
@@ -81,7 +84,9 @@ impl Shared {
                 }
                 None => match state.reset_to(&asked.name, self.config.auto_offset_reset) {
                     Some(timestamp) => state.resolved(asked, Position::Timestamp(timestamp), -1),
-                    None => state.partition_failed(asked, ConsumerError::NoOffset(asked.name.clone())),
+                    None => {
+                        state.partition_failed(asked, ConsumerError::NoOffset(asked.name.clone()))
+                    }
                 },
             }
         }
@@ -103,7 +108,8 @@ impl Shared {
                     state.resolved(&asked, Position::Timestamp(LATEST), -1);
                 }
                 Some(Err(code)) if !code.is_retriable() => {
-                    let failure = ConsumerError::Partition { partition: asked.name.clone(), code: *code };
+                    let failure =
+                        ConsumerError::Partition { partition: asked.name.clone(), code: *code };
                     state.partition_failed(&asked, failure);
                 }
                 Some(Ok(_) | Err(_)) | None => state.retry_later(&asked, retry_at),
@@ -128,9 +134,16 @@ impl Shared {
                 };
                 (name.topic, partition)
             });
-            let topics = group_by_topic(partitions).into_iter().map(|(name, partitions)| ListOffsetsTopic { name, partitions });
+            let topics = group_by_topic(partitions)
+                .into_iter()
+                .map(|(name, partitions)| ListOffsetsTopic { name, partitions });
             let timeout_ms = millis(self.config.api_timeout);
-            let request = ListOffsetsRequest { replica_id: -1, isolation_level, topics: topics.collect(), timeout_ms };
+            let request = ListOffsetsRequest {
+                replica_id: -1,
+                isolation_level,
+                topics: topics.collect(),
+                timeout_ms,
+            };
             self.call(node, request).await
         });
         for answer in join_all(requests).await {
@@ -146,10 +159,18 @@ impl Shared {
                     }
                     let offset = (partition.offset >= 0).then_some(partition.offset);
                     let result = match partition.error_code {
-                        ErrorCode::None => Ok(Found { offset, leader_epoch: partition.leader_epoch }),
+                        ErrorCode::None => {
+                            Ok(Found { offset, leader_epoch: partition.leader_epoch })
+                        }
                         code => Err(code),
                     };
-                    found.insert(TopicPartition { topic: name.clone(), partition: partition.partition_index }, result);
+                    found.insert(
+                        TopicPartition {
+                            topic: name.clone(),
+                            partition: partition.partition_index,
+                        },
+                        result,
+                    );
                 }
             }
         }
@@ -173,8 +194,11 @@ impl Shared {
                 (wanted.name.topic.clone(), partition)
             });
             let topics = group_by_topic(partitions).into_iter();
-            let topics = topics.map(|(topic, partitions)| OffsetForLeaderTopic { topic, partitions }).collect();
-            let answer = self.call(node, OffsetForLeaderEpochRequest { replica_id: -1, topics }).await;
+            let topics = topics
+                .map(|(topic, partitions)| OffsetForLeaderTopic { topic, partitions })
+                .collect();
+            let answer =
+                self.call(node, OffsetForLeaderEpochRequest { replica_id: -1, topics }).await;
             (positions, answer)
         });
         for (positions, answer) in join_all(checks).await {
@@ -183,7 +207,10 @@ impl Shared {
                 .flat_map(|answer| answer.topics)
                 .flat_map(|topic| {
                     let name = topic.topic.detached();
-                    topic.partitions.into_iter().map(move |end| (TopicPartition::new(name.clone(), end.partition), end))
+                    topic
+                        .partitions
+                        .into_iter()
+                        .map(move |end| (TopicPartition::new(name.clone(), end.partition), end))
                 })
                 .collect();
             let mut state = self.state.lock();
@@ -195,7 +222,8 @@ impl Shared {
                             state.validated(&asked, leader.epoch);
                             continue;
                         }
-                        let position = ReadTo { offset: end.end_offset, leader_epoch: end.leader_epoch };
+                        let position =
+                            ReadTo { offset: end.end_offset, leader_epoch: end.leader_epoch };
                         if self.config.auto_offset_reset == OffsetReset::None {
                             let failure = ConsumerError::Truncated {
                                 partition: wanted.name.clone(),
@@ -213,7 +241,9 @@ impl Shared {
                         }
                     }
                     // Old records carry no epoch, or the broker does not know it: nothing to compare.
-                    Some(end) if !end.error_code.is_retriable() => state.validated(&asked, leader.epoch),
+                    Some(end) if !end.error_code.is_retriable() => {
+                        state.validated(&asked, leader.epoch)
+                    }
                     Some(_) | None => {
                         self.metadata_is_stale();
                         state.retry_later(&asked, Instant::now() + self.config.retry_backoff);
@@ -224,7 +254,11 @@ impl Shared {
     }
 
     /// Moves positions to the offsets of a timestamp, at once.
-    pub(super) async fn seek_to(&self, names: &[TopicPartition], timestamp: i64) -> Result<(), ConsumerError> {
+    pub(super) async fn seek_to(
+        &self,
+        names: &[TopicPartition],
+        timestamp: i64,
+    ) -> Result<(), ConsumerError> {
         {
             let mut state = self.state.lock();
             state.check_open()?;
@@ -244,7 +278,10 @@ impl Shared {
                     return Err(failure);
                 }
                 // A partition that went away meanwhile needs no position.
-                if !names.iter().any(|name| state.partition(name).is_ok_and(Partition::is_unresolved)) {
+                if !names
+                    .iter()
+                    .any(|name| state.partition(name).is_ok_and(Partition::is_unresolved))
+                {
                     return Ok(());
                 }
             }
@@ -258,8 +295,10 @@ impl Shared {
         let asked = wanted.asked();
         match self.config.auto_offset_reset {
             OffsetReset::None => {
-                let failure =
-                    ConsumerError::OffsetOutOfRange { partition: wanted.name.clone(), offset: wanted.read_to.offset };
+                let failure = ConsumerError::OffsetOutOfRange {
+                    partition: wanted.name.clone(),
+                    offset: wanted.read_to.offset,
+                };
                 state.partition_failed(&asked, failure);
             }
             policy => {

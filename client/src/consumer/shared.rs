@@ -27,6 +27,7 @@ const PARKED_MARGIN: Duration = Duration::from_secs(5);
 /// of tokio are held across an await.
 pub(super) struct Shared {
     pub(super) client: Client,
+    /// Tells the connections of this consumer from those of others.
     id: u64,
     pub(super) config: ConsumerConfig,
     /// Held by the call that reads for everybody.
@@ -66,8 +67,9 @@ impl Drop for Reader<'_> {
 impl Shared {
     pub(super) fn new(client: Client, config: ConsumerConfig) -> Self {
         Self {
+            id: client.unique_id(),
+            runtime: client.runtime().clone(),
             client,
-            id: 0,
             config,
             fetcher: tokio::sync::Mutex::default(),
             resolving: tokio::sync::Mutex::default(),
@@ -78,12 +80,13 @@ impl Shared {
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
             stale: AtomicBool::new(false),
-            runtime: tokio::runtime::Handle::current(),
         }
     }
 
-    pub(super) fn set_listener(&self, listener: Arc<dyn RebalanceListener>) {
-        *self.listener.lock() = Some(listener);
+    pub(super) fn set_listener(&self, listener: Option<Arc<dyn RebalanceListener>>) {
+        let former = std::mem::replace(&mut *self.listener.lock(), listener);
+        // Outside of the lock: it may hold the last clone of this consumer.
+        drop(former);
     }
 
     pub(super) fn listener(&self) -> Option<Arc<dyn RebalanceListener>> {
@@ -92,6 +95,31 @@ impl Shared {
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn_on(task, &self.runtime);
+    }
+
+    /// There is another interest: for the group task and for those who wait.
+    pub(super) fn interest_changed(&self) {
+        self.wake.notify_one();
+        self.changed.notify_waiters();
+    }
+
+    /// Ends everything. What the group task has left to do is to leave.
+    pub(super) fn end(&self) {
+        self.state.lock().close();
+        self.cancel.cancel();
+        self.changed.notify_waiters();
+        self.set_listener(None);
+        // Whoever holds it is about to end, and stops it then.
+        if let Ok(mut fetcher) = self.fetcher.try_lock() {
+            fetcher.stop();
+        }
+        self.release_connections();
+    }
+
+    /// Closes the connections of the consumer's own.
+    pub(super) fn release_connections(&self) {
+        self.client.release(Purpose::Fetch(self.id));
+        self.client.release(Purpose::Group(self.id));
     }
 
     /// Counts the caller as one who waits for records.
@@ -114,7 +142,10 @@ impl Shared {
         // Meanwhile there are no heartbeats.
         let limit = self.config.session_timeout / 3;
         if timeout(limit, listener.revoked(partitions.to_vec())).await.is_err() {
-            tracing::warn!(partitions = partitions.len(), "revoked partitions are given up before their listener is done");
+            tracing::warn!(
+                partitions = partitions.len(),
+                "revoked partitions are given up before their listener is done"
+            );
         }
     }
 
@@ -157,7 +188,8 @@ impl Shared {
                     }
                     state.next_retry(Instant::now())
                 };
-                let retry_at = retry_at.unwrap_or_else(|| Instant::now() + shared.config.retry_backoff);
+                let retry_at =
+                    retry_at.unwrap_or_else(|| Instant::now() + shared.config.retry_backoff);
                 tokio::select! {
                     () = sleep_until(retry_at) => {}
                     () = shared.cancel.cancelled() => return,
@@ -170,7 +202,11 @@ impl Shared {
 /// Calls of the cluster, each on the connection that it may hold up.
 impl Shared {
     /// On the connection that everybody shares: answered at once.
-    pub(super) async fn call<R: Request>(&self, node: i32, request: R) -> Result<R::Response, Error> {
+    pub(super) async fn call<R: Request>(
+        &self,
+        node: i32,
+        request: R,
+    ) -> Result<R::Response, Error> {
         self.client.call(Target::Node(node), Purpose::General, request).await
     }
 
@@ -184,7 +220,8 @@ impl Shared {
         topics: Option<Vec<MetadataRequestTopic>>,
         allow_auto_topic_creation: bool,
     ) -> Result<Vec<MetadataResponseTopic>, ConsumerError> {
-        let request = MetadataRequest { topics, allow_auto_topic_creation, ..MetadataRequest::default() };
+        let request =
+            MetadataRequest { topics, allow_auto_topic_creation, ..MetadataRequest::default() };
         Ok(self.call_any(request).await?.topics)
     }
 
@@ -195,14 +232,18 @@ impl Shared {
         topics: &[Str],
         create: bool,
     ) -> Result<BTreeMap<Str, i32>, ConsumerError> {
-        let named = |topic: &Str| MetadataRequestTopic { name: Some(topic.clone()), ..Default::default() };
+        let named =
+            |topic: &Str| MetadataRequestTopic { name: Some(topic.clone()), ..Default::default() };
         let described = self.describe(Some(topics.iter().map(named).collect()), create).await?;
         let mut counts = BTreeMap::new();
         for topic in described {
             let Some(name) = topic.name else { continue };
             match topic.error_code {
                 ErrorCode::TopicAuthorizationFailed | ErrorCode::InvalidTopicException => {
-                    return Err(ConsumerError::Topic { topic: name.detached(), code: topic.error_code });
+                    return Err(ConsumerError::Topic {
+                        topic: name.detached(),
+                        code: topic.error_code,
+                    });
                 }
                 _ if topic.partitions.is_empty() => {}
                 _ => {
@@ -219,9 +260,15 @@ impl Shared {
         matches: &TopicFilter,
     ) -> Result<BTreeMap<Str, i32>, ConsumerError> {
         let described = self.describe(None, false).await?;
-        let matching = described.into_iter().filter(|topic| !topic.is_internal && !topic.partitions.is_empty());
-        let counted = matching.filter_map(|topic| Some((topic.name?, topic.partitions.len() as i32)));
-        Ok(counted.filter(|(name, _)| matches(name)).map(|(name, count)| (name.detached(), count)).collect())
+        let matching = described
+            .into_iter()
+            .filter(|topic| !topic.is_internal && !topic.partitions.is_empty());
+        let counted =
+            matching.filter_map(|topic| Some((topic.name?, topic.partitions.len() as i32)));
+        Ok(counted
+            .filter(|(name, _)| matches(name))
+            .map(|(name, count)| (name.detached(), count))
+            .collect())
     }
 
     /// The topic, looked up once if it is not known.
@@ -274,7 +321,8 @@ impl Shared {
         let mut names = names.peekable();
         // Whoever asks for nothing must not use the hint up.
         let all = names.peek().is_some() && self.stale.swap(false, Ordering::Relaxed);
-        let wanting = names.filter(|name| all || self.leader(name).is_none()).map(|name| name.topic.clone());
+        let wanting =
+            names.filter(|name| all || self.leader(name).is_none()).map(|name| name.topic.clone());
         let topics: Vec<_> = wanting.collect::<BTreeSet<_>>().into_iter().collect();
         if topics.is_empty() {
             return;
@@ -288,7 +336,11 @@ impl Shared {
     }
 
     /// On a connection of the consumer's own, since the broker holds it up until there are records.
-    pub(super) async fn call_fetch<R: Request>(&self, node: i32, request: R) -> Result<R::Response, Error> {
+    pub(super) async fn call_fetch<R: Request>(
+        &self,
+        node: i32,
+        request: R,
+    ) -> Result<R::Response, Error> {
         self.client.call(Target::Node(node), Purpose::Fetch(self.id), request).await
     }
 
@@ -300,6 +352,8 @@ impl Shared {
         request: R,
         wait: Duration,
     ) -> Result<R::Response, Error> {
-        self.client.call_within(Target::Node(node), Purpose::Group(self.id), request, wait + PARKED_MARGIN).await
+        self.client
+            .call_within(Target::Node(node), Purpose::Group(self.id), request, wait + PARKED_MARGIN)
+            .await
     }
 }

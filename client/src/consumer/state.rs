@@ -113,7 +113,9 @@ impl Partition {
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        self.failure.is_none() && !self.is_going && self.retry_at.is_none_or(|retry_at| retry_at <= now)
+        self.failure.is_none()
+            && !self.is_going
+            && self.retry_at.is_none_or(|retry_at| retry_at <= now)
     }
 }
 
@@ -235,6 +237,12 @@ impl State {
         }
     }
 
+    /// Begins to read these and no others, going on in those that are read already.
+    pub(super) fn replace(&mut self, names: Vec<TopicPartition>) {
+        self.partitions.retain(|name, _| names.contains(name));
+        self.adopt(names);
+    }
+
     /// From now on nothing of these is handed out.
     pub(super) fn begin_revoking(&mut self, names: &[TopicPartition]) {
         self.revoking = true;
@@ -264,11 +272,13 @@ impl State {
 
     /// Whether a reader has something to take: records or an error.
     pub(super) fn is_ready(&self) -> bool {
-        self.serves() && self.ready.iter().any(|name| {
-            self.partitions.get(name).is_some_and(|partition| {
-                !partition.is_going && (!partition.buffer.is_empty() || partition.failure.is_some())
+        self.serves()
+            && self.ready.iter().any(|name| {
+                self.partitions.get(name).is_some_and(|partition| {
+                    !partition.is_going
+                        && (!partition.buffer.is_empty() || partition.failure.is_some())
+                })
             })
-        })
     }
 
     /// Whether the partitions belong to what the application wants now. After a
@@ -286,7 +296,11 @@ impl State {
     }
 
     /// Moves the position as the application wants it.
-    pub(super) fn seek(&mut self, name: &TopicPartition, position: Position) -> Result<(), ConsumerError> {
+    pub(super) fn seek(
+        &mut self,
+        name: &TopicPartition,
+        position: Position,
+    ) -> Result<(), ConsumerError> {
         let buffer_id = self.next();
         let missing = || ConsumerError::NotAssigned(name.clone());
         let partition = self.partitions.get_mut(name).ok_or_else(missing)?;
@@ -302,7 +316,10 @@ impl State {
             let buffer_id = self.next();
             let Some(partition) = self.partitions.get_mut(&mark.partition) else { continue };
             let Position::At(read_to) = partition.position else { continue };
-            if partition.assigned_in == mark.assigned_in && partition.sought == mark.sought && read_to.offset > mark.offset {
+            if partition.assigned_in == mark.assigned_in
+                && partition.sought == mark.sought
+                && read_to.offset > mark.offset
+            {
                 partition.moved = mark.had_moved;
                 let read_to = ReadTo { offset: mark.offset, leader_epoch: mark.leader_epoch };
                 partition.move_to(Position::At(read_to), buffer_id);
@@ -311,13 +328,19 @@ impl State {
     }
 
     /// Hands out buffered records: answer by answer, partition after partition.
-    pub(super) fn take(&mut self, config: &ConsumerConfig, visitor: &mut Visitor<'_>) -> Result<Taken, ConsumerError> {
+    pub(super) fn take(
+        &mut self,
+        config: &ConsumerConfig,
+        visitor: &mut Visitor<'_>,
+    ) -> Result<Taken, ConsumerError> {
         let mut taken = Taken::default();
         if !self.serves() {
             return Ok(taken);
         }
         while let Some(name) = self.ready.front() {
-            let Some(partition) = self.partitions.get_mut(name).filter(|partition| !partition.is_going) else {
+            let Some(partition) =
+                self.partitions.get_mut(name).filter(|partition| !partition.is_going)
+            else {
                 self.ready.pop_front();
                 continue;
             };
@@ -363,9 +386,18 @@ impl State {
         !self.partitions.values().any(Partition::is_unresolved)
     }
 
+    /// Whether it is known what is read, and from where.
+    pub(super) fn is_settled(&self) -> bool {
+        self.serves() && self.is_resolved()
+    }
+
     /// The earliest moment at which something that failed may be tried again.
     pub(super) fn next_retry(&self, now: Instant) -> Option<Instant> {
-        self.partitions.values().filter_map(|partition| partition.retry_at).filter(|retry_at| *retry_at > now).min()
+        self.partitions
+            .values()
+            .filter_map(|partition| partition.retry_at)
+            .filter(|retry_at| *retry_at > now)
+            .min()
     }
 
     /// Where a partition begins for which no offset was committed.
@@ -380,7 +412,8 @@ impl State {
 
     fn current(&mut self, asked: &Asked) -> Option<&mut Partition> {
         let partition = self.partitions.get_mut(&asked.name)?;
-        (partition.buffer_id == asked.buffer_id && partition.position == asked.position).then_some(partition)
+        (partition.buffer_id == asked.buffer_id && partition.position == asked.position)
+            .then_some(partition)
     }
 
     /// Answers a lookup with the next one, or with the position.
@@ -463,7 +496,13 @@ impl State {
     }
 
     /// Adds fetched batches.
-    pub(super) fn fetched(&mut self, wanted: &Wanted, high_watermark: i64, records: Bytes, aborted: Vec<AbortedTransaction>) {
+    pub(super) fn fetched(
+        &mut self,
+        wanted: &Wanted,
+        high_watermark: i64,
+        records: Bytes,
+        aborted: Vec<AbortedTransaction>,
+    ) {
         let round = self.next();
         let Some(partition) = self.awaited(wanted) else { return };
         partition.high_watermark = Some(high_watermark);
@@ -480,7 +519,11 @@ impl State {
         let moved = |(name, partition): (&TopicPartition, &Partition)| {
             let Position::At(read_to) = partition.position else { return None };
             let leader_epoch = (read_to.leader_epoch >= 0).then_some(read_to.leader_epoch);
-            let position = OffsetAndMetadata { offset: read_to.offset, leader_epoch, metadata: Str::default() };
+            let position = OffsetAndMetadata {
+                offset: read_to.offset,
+                leader_epoch,
+                metadata: Str::default(),
+            };
             partition.moved.then(|| (name.clone(), position))
         };
         self.partitions.iter().filter_map(moved).collect()
@@ -554,7 +597,11 @@ impl Partition {
 impl Wanted {
     /// The same request as one about the position.
     pub(super) fn asked(&self) -> Asked {
-        Asked { name: self.name.clone(), buffer_id: self.buffer_id, position: Position::At(self.read_to) }
+        Asked {
+            name: self.name.clone(),
+            buffer_id: self.buffer_id,
+            position: Position::At(self.read_to),
+        }
     }
 }
 
@@ -631,7 +678,11 @@ mod tests {
                 if records.len() == limit {
                     return Take::Stop;
                 }
-                records.push(format!("{}:{}", record.partition, String::from_utf8_lossy(record.value.unwrap())));
+                records.push(format!(
+                    "{}:{}",
+                    record.partition,
+                    String::from_utf8_lossy(record.value.unwrap())
+                ));
                 Take::Yes
             })
             .unwrap();
@@ -708,7 +759,10 @@ mod tests {
     fn a_failure_waits_until_the_records_before_it_are_taken() {
         let mut state = reading(2);
         fetched(&mut state, 0, &["a"]);
-        let failure = ConsumerError::Partition { partition: name(1), code: ErrorCode::TopicAuthorizationFailed };
+        let failure = ConsumerError::Partition {
+            partition: name(1),
+            code: ErrorCode::TopicAuthorizationFailed,
+        };
         let asked = wanted(&state, 1).asked();
         state.partition_failed(&asked, failure);
         assert_eq!(take(&mut state, 9).0, "0:a");
@@ -776,7 +830,11 @@ mod tests {
             (1, OffsetReset::Earliest, Some(EARLIEST)),
             (2, OffsetReset::None, None),
         ] {
-            assert_eq!(state.reset_to(&name(partition), policy), expected, "partition {partition}, {policy:?}");
+            assert_eq!(
+                state.reset_to(&name(partition), policy),
+                expected,
+                "partition {partition}, {policy:?}"
+            );
         }
     }
 

@@ -12,26 +12,35 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use protocol::messages::api_versions::{ApiVersion, ApiVersionsResponse};
-use protocol::messages::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
-use protocol::messages::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
+use protocol::messages::fetch::{
+    FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+};
+use protocol::messages::find_coordinator::{
+    Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
+};
 use protocol::messages::heartbeat::HeartbeatResponse;
-use protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
+use protocol::messages::join_group::{
+    JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember,
+};
 use protocol::messages::leave_group::LeaveGroupResponse;
 use protocol::messages::list_offsets::{
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 use protocol::messages::metadata::{
-    MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
+    MetadataResponseTopic,
 };
 use protocol::messages::offset_commit::{
-    OffsetCommitRequest, OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
 };
 use protocol::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopics,
+    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup,
+    OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use protocol::messages::offset_for_leader_epoch::{
-    EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
+    EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+    OffsetForLeaderTopicResult,
 };
 use protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use protocol::records::{BatchBuilder, Compression};
@@ -147,7 +156,11 @@ impl FakeBroker {
         self.changed.notify_waiters();
     }
 
-    async fn serve(self: Arc<Self>, mut requests: mpsc::Receiver<Frame>, responses: mpsc::Sender<Frame>) {
+    async fn serve(
+        self: Arc<Self>,
+        mut requests: mpsc::Receiver<Frame>,
+        responses: mpsc::Sender<Frame>,
+    ) {
         while let Some(frame) = requests.recv().await {
             if responses.send(self.answer(frame).await).await.is_err() {
                 return;
@@ -165,9 +178,15 @@ impl FakeBroker {
             ApiKey::ApiVersions => reply(&header, &api_versions()),
             ApiKey::Metadata => reply(&header, &self.metadata(&read(&mut reader, &header))),
             ApiKey::Fetch => reply(&header, &self.fetch(read(&mut reader, &header), code).await),
-            ApiKey::ListOffsets => reply(&header, &self.list_offsets(read(&mut reader, &header), code)),
-            ApiKey::OffsetForLeaderEpoch => reply(&header, &self.epoch_ends(read(&mut reader, &header))),
-            ApiKey::FindCoordinator => reply(&header, &self.find_coordinator(read(&mut reader, &header), code)),
+            ApiKey::ListOffsets => {
+                reply(&header, &self.list_offsets(read(&mut reader, &header), code))
+            }
+            ApiKey::OffsetForLeaderEpoch => {
+                reply(&header, &self.epoch_ends(read(&mut reader, &header)))
+            }
+            ApiKey::FindCoordinator => {
+                reply(&header, &self.find_coordinator(read(&mut reader, &header), code))
+            }
             ApiKey::JoinGroup => reply(&header, &self.join(read(&mut reader, &header), code)),
             ApiKey::SyncGroup => reply(&header, &self.sync(read(&mut reader, &header), code)),
             ApiKey::Heartbeat => {
@@ -179,7 +198,9 @@ impl FakeBroker {
                 reply(&header, &LeaveGroupResponse::default())
             }
             ApiKey::OffsetCommit => reply(&header, &self.commit(read(&mut reader, &header), code)),
-            ApiKey::OffsetFetch => reply(&header, &self.committed(read(&mut reader, &header), code)),
+            ApiKey::OffsetFetch => {
+                reply(&header, &self.committed(read(&mut reader, &header), code))
+            }
             other => panic!("the fake broker has no {}", other.name()),
         }
     }
@@ -193,7 +214,11 @@ impl FakeBroker {
         let topics = names.into_iter().map(|name| {
             let Some(topic) = state.topics.get(&name) else {
                 let error_code = ErrorCode::UnknownTopicOrPartition;
-                return MetadataResponseTopic { error_code, name: Some(name), ..Default::default() };
+                return MetadataResponseTopic {
+                    error_code,
+                    name: Some(name),
+                    ..Default::default()
+                };
             };
             let partition = |partition_index| MetadataResponsePartition {
                 partition_index,
@@ -211,7 +236,12 @@ impl FakeBroker {
             }
         });
         MetadataResponse {
-            brokers: vec![MetadataResponseBroker { node_id: NODE, host: "fake".into(), port: 9092, rack: None }],
+            brokers: vec![MetadataResponseBroker {
+                node_id: NODE,
+                host: "fake".into(),
+                port: 9092,
+                rack: None,
+            }],
             cluster_id: Some("fake".into()),
             controller_id: NODE,
             topics: topics.collect(),
@@ -231,7 +261,8 @@ impl FakeBroker {
         loop {
             let changed = self.changed.notified();
             let (response, is_answer) = self.read(&request, code);
-            if is_answer || request.max_wait_ms == 0 || timeout_at(deadline, changed).await.is_err() {
+            if is_answer || request.max_wait_ms == 0 || timeout_at(deadline, changed).await.is_err()
+            {
                 return response;
             }
         }
@@ -273,16 +304,25 @@ impl FakeBroker {
                 data
             });
             let partitions = partitions.collect();
-            responses.push(FetchableTopicResponse { topic_id: asked.topic_id, partitions, ..Default::default() });
+            responses.push(FetchableTopicResponse {
+                topic_id: asked.topic_id,
+                partitions,
+                ..Default::default()
+            });
         }
         (FetchResponse { responses, ..Default::default() }, is_answer)
     }
 
-    fn list_offsets(&self, request: ListOffsetsRequest, error_code: ErrorCode) -> ListOffsetsResponse {
+    fn list_offsets(
+        &self,
+        request: ListOffsetsRequest,
+        error_code: ErrorCode,
+    ) -> ListOffsetsResponse {
         let state = self.state.lock();
         let topics = request.topics.into_iter().map(|topic| {
             let partitions = topic.partitions.into_iter().map(|asked| {
-                let partition = &state.topics[&topic.name].partitions[asked.partition_index as usize];
+                let partition =
+                    &state.topics[&topic.name].partitions[asked.partition_index as usize];
                 let offset = match asked.timestamp {
                     -2 => partition.start,
                     -1 => partition.end,
@@ -311,12 +351,19 @@ impl FakeBroker {
                 end_offset,
                 ..Default::default()
             });
-            OffsetForLeaderTopicResult { partitions: partitions.collect(), topic: topic.topic.clone() }
+            OffsetForLeaderTopicResult {
+                partitions: partitions.collect(),
+                topic: topic.topic.clone(),
+            }
         });
         OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() }
     }
 
-    fn find_coordinator(&self, request: FindCoordinatorRequest, error_code: ErrorCode) -> FindCoordinatorResponse {
+    fn find_coordinator(
+        &self,
+        request: FindCoordinatorRequest,
+        error_code: ErrorCode,
+    ) -> FindCoordinatorResponse {
         self.note("find coordinator".to_owned());
         let coordinators = request.coordinator_keys.into_iter().map(|key| Coordinator {
             key,
@@ -342,7 +389,11 @@ impl FakeBroker {
         }
         let member_id = state.member.clone().unwrap();
         if is_new && request.group_instance_id.is_none() {
-            return JoinGroupResponse { error_code: ErrorCode::MemberIdRequired, member_id, ..Default::default() };
+            return JoinGroupResponse {
+                error_code: ErrorCode::MemberIdRequired,
+                member_id,
+                ..Default::default()
+            };
         }
         state.generation += 1;
         let protocol = request.protocols.into_iter().next().unwrap();
@@ -363,14 +414,19 @@ impl FakeBroker {
 
     fn sync(&self, request: SyncGroupRequest, error_code: ErrorCode) -> SyncGroupResponse {
         self.note(format!("sync in {}", request.generation_id));
-        let own = request.assignments.into_iter().find(|entry| entry.member_id == request.member_id);
+        let own =
+            request.assignments.into_iter().find(|entry| entry.member_id == request.member_id);
         let assignment = own.map(|entry| entry.assignment).unwrap_or_default();
         SyncGroupResponse { error_code, assignment, ..Default::default() }
     }
 
     fn topic_name(&self, name: &Str, id: Uuid) -> Str {
         let state = self.state.lock();
-        if name.is_empty() { state.topics.iter().find(|(_, topic)| topic.id == id).unwrap().0.clone() } else { name.clone() }
+        if name.is_empty() {
+            state.topics.iter().find(|(_, topic)| topic.id == id).unwrap().0.clone()
+        } else {
+            name.clone()
+        }
     }
 
     fn commit(&self, request: OffsetCommitRequest, error_code: ErrorCode) -> OffsetCommitResponse {
@@ -380,13 +436,21 @@ impl FakeBroker {
             let mut partitions = Vec::new();
             for partition in topic.partitions {
                 let (index, offset) = (partition.partition_index, partition.committed_offset);
-                self.note(format!("commit {name}-{index}@{offset} in {}", request.generation_id_or_member_epoch));
+                self.note(format!(
+                    "commit {name}-{index}@{offset} in {}",
+                    request.generation_id_or_member_epoch
+                ));
                 if !error_code.is_error() {
                     self.state.lock().committed.insert((name.clone(), index), offset);
                 }
-                partitions.push(OffsetCommitResponsePartition { partition_index: index, error_code });
+                partitions
+                    .push(OffsetCommitResponsePartition { partition_index: index, error_code });
             }
-            topics.push(OffsetCommitResponseTopic { name: topic.name, topic_id: topic.topic_id, partitions });
+            topics.push(OffsetCommitResponseTopic {
+                name: topic.name,
+                topic_id: topic.topic_id,
+                partitions,
+            });
         }
         OffsetCommitResponse { topics, ..Default::default() }
     }
@@ -397,7 +461,8 @@ impl FakeBroker {
             let topics = group.topics.unwrap_or_default().into_iter().map(|topic| {
                 let name = self.topic_name(&topic.name, topic.topic_id);
                 let partitions = topic.partition_indexes.into_iter().map(|partition_index| {
-                    let committed = self.state.lock().committed.get(&(name.clone(), partition_index)).copied();
+                    let committed =
+                        self.state.lock().committed.get(&(name.clone(), partition_index)).copied();
                     OffsetFetchResponsePartitions {
                         partition_index,
                         committed_offset: committed.unwrap_or(-1),
@@ -405,9 +470,17 @@ impl FakeBroker {
                     }
                 });
                 let partitions = partitions.collect();
-                OffsetFetchResponseTopics { name: topic.name.clone(), topic_id: topic.topic_id, partitions }
+                OffsetFetchResponseTopics {
+                    name: topic.name.clone(),
+                    topic_id: topic.topic_id,
+                    partitions,
+                }
             });
-            OffsetFetchResponseGroup { topics: topics.collect(), group_id: group.group_id.clone(), error_code }
+            OffsetFetchResponseGroup {
+                topics: topics.collect(),
+                group_id: group.group_id.clone(),
+                error_code,
+            }
         });
         OffsetFetchResponse { groups: groups.collect(), ..Default::default() }
     }

@@ -12,14 +12,15 @@ use protocol::{ApiKey, ErrorCode};
 use tokio::time::Instant;
 
 use super::*;
-use crate::ClientConfig;
+use crate::{Client, ClientConfig};
 use fake::{FakeBroker, FakeConnector};
 
 /// Far beyond what any of these tests takes: a wait that ends early ends by an event.
 const LONG: Duration = Duration::from_secs(60);
 
 fn client(broker: &Arc<FakeBroker>) -> Client {
-    let config = ClientConfig { retry_backoff: Duration::from_millis(1), ..ClientConfig::default() };
+    let config =
+        ClientConfig { retry_backoff: Duration::from_millis(1), ..ClientConfig::default() };
     Client::new(config, Arc::new(FakeConnector(Arc::clone(broker))))
 }
 
@@ -43,7 +44,8 @@ async fn subscribed(broker: &Arc<FakeBroker>, config: ConsumerConfig) -> Consume
 
 /// Reads partition 0 of topic t from offset 0, without a group.
 fn assigned(broker: &Arc<FakeBroker>, reset: OffsetReset) -> Consumer {
-    let consumer = Consumer::new(client(broker), ConsumerConfig { group_id: None, ..config(reset) });
+    let consumer =
+        Consumer::new(client(broker), ConsumerConfig { group_id: None, ..config(reset) });
     consumer.assign(vec![TopicPartition::new("t", 0)]).unwrap();
     consumer
 }
@@ -159,7 +161,11 @@ async fn nothing_is_fetched_while_nobody_reads() {
 
 #[tokio::test]
 async fn stale_metadata_is_refreshed() {
-    for code in [ErrorCode::NotLeaderOrFollower, ErrorCode::UnknownTopicOrPartition, ErrorCode::UnknownTopicId] {
+    for code in [
+        ErrorCode::NotLeaderOrFollower,
+        ErrorCode::UnknownTopicOrPartition,
+        ErrorCode::UnknownTopicId,
+    ] {
         let broker = FakeBroker::new();
         broker.create("t", 1);
         broker.append("t", 0, &["a"]);
@@ -206,7 +212,10 @@ async fn a_position_outside_of_the_partition_is_reset_or_an_error() {
             Some(expected) => assert_eq!(take(&consumer), expected),
             None => {
                 let error = consumer.take(&mut |_| Take::Yes).unwrap_err();
-                assert!(matches!(error, ConsumerError::OffsetOutOfRange { offset: 0, .. }), "{error}");
+                assert!(
+                    matches!(error, ConsumerError::OffsetOutOfRange { offset: 0, .. }),
+                    "{error}"
+                );
             }
         }
         consumer.close().await;
@@ -260,7 +269,8 @@ impl RebalanceListener for Committer {
 }
 
 fn listen(consumer: &Consumer) -> Arc<Committer> {
-    let committer = Committer { consumer: Mutex::new(Some(consumer.clone())), log: Mutex::default() };
+    let committer =
+        Committer { consumer: Mutex::new(Some(consumer.clone())), log: Mutex::default() };
     let committer = Arc::new(committer);
     consumer.set_listener(Arc::clone(&committer) as Arc<dyn RebalanceListener>);
     committer
@@ -318,7 +328,8 @@ async fn a_removed_member_joins_as_a_new_one_and_loses_its_partitions() {
 async fn a_fenced_member_is_told() {
     let broker = FakeBroker::new();
     broker.create("t", 1);
-    let static_member = ConsumerConfig { group_instance_id: Some("i".into()), ..config(OffsetReset::Earliest) };
+    let static_member =
+        ConsumerConfig { group_instance_id: Some("i".into()), ..config(OffsetReset::Earliest) };
     let consumer = subscribed(&broker, static_member).await;
     broker.refuse(ApiKey::Heartbeat, ErrorCode::FencedInstanceId);
     let error = loop {
@@ -403,9 +414,15 @@ async fn seeking_moves_the_next_read() {
     consumer.seek_to_timestamp(&partition(), 1_000).await.unwrap();
     assert_eq!(read(&consumer).await, "a b c");
     consumer.seek_to_timestamp(&partition(), 9_000).await.unwrap();
-    assert_eq!(consumer.position(&partition()).unwrap(), Some(3), "later than every record is the end");
+    assert_eq!(
+        consumer.position(&partition()).unwrap(),
+        Some(3),
+        "later than every record is the end"
+    );
     let unassigned = TopicPartition::new("t", 1);
-    assert!(matches!(consumer.seek(&unassigned, 0), Err(ConsumerError::NotAssigned(name)) if name == unassigned));
+    assert!(
+        matches!(consumer.seek(&unassigned, 0), Err(ConsumerError::NotAssigned(name)) if name == unassigned)
+    );
     consumer.close().await;
 }
 
@@ -430,7 +447,10 @@ async fn calls_that_do_not_fit_together_are_refused() {
     let consumer = Consumer::new(client(&broker), config(OffsetReset::Earliest));
     assert!(matches!(consumer.fetch(LONG).await, Err(ConsumerError::NotSubscribed)));
     consumer.assign(vec![partition()]).unwrap();
-    assert!(matches!(consumer.subscribe_topics(vec!["t".into()]), Err(ConsumerError::MixedSubscription)));
+    assert!(matches!(
+        consumer.subscribe_topics(vec!["t".into()]),
+        Err(ConsumerError::MixedSubscription)
+    ));
     consumer.unsubscribe();
     consumer.subscribe_topics(vec!["t".into()]).unwrap();
     assert!(matches!(consumer.assign(vec![partition()]), Err(ConsumerError::MixedSubscription)));
