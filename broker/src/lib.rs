@@ -10,11 +10,28 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod answer;
+mod authorized_operations;
+mod broker;
 pub mod config;
+mod connection;
+mod context;
+mod controller;
+mod dispatch;
 mod durable;
+mod error;
+mod groups;
+mod handlers;
+mod listener;
 mod log;
 mod metadata;
+mod node;
+mod offsets_topic;
+mod producers;
 pub mod topic_config;
+mod topics;
 mod waiters;
 
+pub use broker::{Broker, InProcess, StartError};
 pub use config::Config;
+pub use log::StorageError;

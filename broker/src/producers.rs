@@ -191,6 +191,7 @@ impl Producers {
     }
 
     /// The first offset that belongs to a transaction that is not decided.
+    #[cfg(test)]
     pub(crate) fn first_open_transaction(&self) -> Option<i64> {
         if self.open_transactions == 0 {
             return None;

@@ -501,14 +501,16 @@ pub(crate) fn changed_list(current: &str, operation: AlterOperation, text: &str)
 }
 
 /// Lists can grow and shrink, other settings only be set.
-pub(crate) fn check_is_list(key: Option<&ConfigKey>, name: &str, operation: AlterOperation) -> Result<(), ConfigError> {
+pub(crate) fn check_is_list(
+    key: Option<&ConfigKey>,
+    name: &str,
+    operation: AlterOperation,
+) -> Result<(), ConfigError> {
     if key.is_some_and(|key| key.kind == ConfigType::List) {
         return Ok(());
     }
     let word = if operation == AlterOperation::Append { "APPEND" } else { "SUBTRACT" };
-    Err(ConfigError::Conflict(format!(
-        "Can't {word} to key {name} because its type is not LIST."
-    )))
+    Err(ConfigError::Conflict(format!("Can't {word} to key {name} because its type is not LIST.")))
 }
 
 impl Accepted {

@@ -31,6 +31,8 @@ mod join;
 mod leave;
 mod member;
 mod rebalance;
+#[cfg(test)]
+mod simulation;
 mod stored;
 mod subscription;
 mod sync;

@@ -88,13 +88,6 @@ pub(crate) struct Unsynced {
     pub(crate) directories: Vec<PathBuf>,
 }
 
-impl Unsynced {
-    /// Whether there is nothing to sync.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.directories.is_empty()
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct PartitionLog {
@@ -153,7 +146,7 @@ impl PartitionLog {
         files: Arc<dyn FileSystem>,
         directory: PathBuf,
         topic_id: Uuid,
-        options: recovery::Options<'_>,
+        options: recovery::Options,
         visit: &mut dyn FnMut(&BatchHeader),
     ) -> io::Result<Opened> {
         let epochs = LeaderEpochs::read(&*files, &directory)?;
@@ -202,14 +195,6 @@ impl PartitionLog {
     /// Bytes of batches in all segments.
     pub(crate) fn size(&self) -> u64 {
         self.segments.read().iter().map(|segment| segment.size()).sum()
-    }
-
-    /// Begins the log of an empty partition at an offset.
-    pub(crate) fn begin_at(&self, offset: i64) {
-        let mut writer = self.writer.lock();
-        if self.segments.read().is_empty() {
-            writer.end.offset = offset;
-        }
     }
 
     /// Appends batches and gives them offsets, in their order. They may be read

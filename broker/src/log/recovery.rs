@@ -12,7 +12,7 @@ use super::segment::{Segment, file_name};
 
 /// How much of a log can be relied on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Options<'a> {
+pub(crate) struct Options {
     /// The broker wrote its mark of a clean stop: files are as they should be.
     pub(crate) is_clean: bool,
     /// Records below it were synced once.
@@ -21,8 +21,6 @@ pub(crate) struct Options<'a> {
     pub(crate) visit_from: i64,
     /// Bytes of log per index entry.
     pub(crate) index_interval_bytes: u32,
-    /// For messages.
-    pub(crate) name: &'a str,
 }
 
 /// The segments of a log that can be served.
@@ -39,7 +37,7 @@ pub(super) struct Recovered {
 pub(super) fn open_segments(
     files: &dyn FileSystem,
     directory: &Path,
-    options: Options<'_>,
+    options: Options,
     visit: &mut dyn FnMut(&BatchHeader),
 ) -> io::Result<Recovered> {
     let bases = base_offsets(files, directory)?;

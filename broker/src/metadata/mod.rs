@@ -9,7 +9,7 @@ mod image;
 mod log;
 mod record;
 
-pub(crate) use image::{MetadataImage, TopicImage};
+pub(crate) use image::MetadataImage;
 pub(crate) use log::{MetadataError, MetadataLog};
 pub(crate) use record::MetadataRecord;
 

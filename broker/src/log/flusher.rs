@@ -1,0 +1,113 @@
+//! The threads of a log directory that wait for the disk.
+//!
+//! A partition with something to sync stands in the queue once, however much is
+//! appended to it: what arrives while its sync runs is synced by the next one.
+//! That is the group commit, and it needs no timer. Only `interval`, `flush.ms`
+//! and the checkpoints have times.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::directory::Directory;
+use super::partition::Partition;
+
+/// Threads per log directory. Syncs of different files run side by side.
+pub(super) const THREADS: usize = 4;
+
+/// Something that waits for the disk.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Sync a partition.
+    Flush(Arc<Partition>),
+    /// Remove the directory of a deleted partition.
+    Remove(PathBuf),
+    /// Write the checkpoints, and do it again later.
+    Checkpoint,
+}
+
+/// The work of the flushers of one log directory.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ready: VecDeque<Task>,
+    /// By time; the number tells tasks of the same time apart.
+    later: BTreeMap<(Instant, u64), Task>,
+    next_number: u64,
+    is_closed: bool,
+}
+
+impl Tasks {
+    /// To be done at once.
+    pub(super) fn push(&self, task: Task) {
+        self.state.lock().ready.push_back(task);
+        self.changed.notify_one();
+    }
+
+    /// To be done at a time.
+    pub(super) fn push_at(&self, time: Instant, task: Task) {
+        let mut state = self.state.lock();
+        let number = state.next_number;
+        state.next_number += 1;
+        state.later.insert((time, number), task);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// No more tasks; those for a later time are forgotten.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        state.later.clear();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The next task; `None` when all is done and there will be no more.
+    fn next(&self) -> Option<Task> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(first) = state.later.first_entry()
+                && first.key().0 <= Instant::now()
+            {
+                return Some(first.remove());
+            }
+            if let Some(task) = state.ready.pop_front() {
+                return Some(task);
+            }
+            if state.is_closed {
+                return None;
+            }
+            match state.later.first_key_value().map(|((time, _), _)| *time) {
+                Some(time) => {
+                    self.changed.wait_until(&mut state, time);
+                }
+                None => self.changed.wait(&mut state),
+            }
+        }
+    }
+}
+
+/// Works until the tasks are closed and done.
+pub(super) fn run(directory: &Directory) {
+    while let Some(task) = directory.tasks().next() {
+        let done = catch_unwind(AssertUnwindSafe(|| match task {
+            Task::Flush(partition) => partition.run_flush(),
+            Task::Remove(path) => directory.remove_files(&path),
+            Task::Checkpoint => directory.checkpoint(),
+        }));
+        if done.is_err() {
+            tracing::error!("a flusher of a log directory failed");
+            directory.go_offline();
+        }
+    }
+}

@@ -1,0 +1,641 @@
+//! One partition as the rest of the broker sees it: appends go in, record
+//! batches and offsets come out.
+//!
+//! ```text
+//! append ── validation ── writer thread ── file ──┬─ acks 0, 1 answered
+//!                                                 └─ flusher ── sync ── high watermark
+//!                                                                       acks all answered,
+//!                                                                       waiting fetches woken
+//! ```
+//!
+//! With `durability` `group` or `strict` the high watermark is what is on disk;
+//! with `interval` and `os` it is the log end offset.
+//!
+//! Locks, in the order in which they may be taken: `producers`, `flush`, `marks`.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+use protocol::Str;
+use protocol::records::BatchHeader;
+use tokio::sync::oneshot;
+
+use super::append::{Acks, AppendError, AppendOptions, AppendResult, Appended, Completion};
+use super::directory::Directory;
+use super::file::FileRange;
+use super::flusher::Task;
+use super::partition_log::{Mark, PartitionLog, PreparedBatch, ReadError, TimestampOffset};
+use super::snapshots::{self, Snapshot};
+use super::validation::{self, Rules};
+use super::writer::Job;
+use crate::producers::{Producers, Undo, Verdict};
+use crate::topic_config::{Durability, TimestampPolicy, TopicConfig};
+use crate::waiters::Waiters;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    topic: Str,
+    index: i32,
+    leader_epoch: i32,
+    config: RwLock<Arc<TopicConfig>>,
+    pub(super) log: PartitionLog,
+    directory: Arc<Directory>,
+    producers: Mutex<Producers>,
+    flush: Mutex<FlushState>,
+    marks: RwLock<Marks>,
+    waiters: Waiters,
+    /// Where the newest snapshot of the producers stands; -1 when there is none.
+    snapshot_offset: AtomicI64,
+    is_deleted: AtomicBool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
+    log_start: i64,
+    end: Mark,
+    high: Mark,
+}
+
+#[derive(Debug, Default)]
+struct FlushState {
+    /// Answers that wait for the disk, in the order of the offsets they wait for.
+    waiting: VecDeque<Waiting>,
+    stage: FlushStage,
+    /// Everything below is on disk.
+    synced: Mark,
+    /// Records since the last sync, for `flush.messages`.
+    records: i64,
+    /// A sync is due at a later time.
+    is_scheduled: bool,
+}
+
+/// One partition is synced by one thread at a time.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum FlushStage {
+    #[default]
+    Idle,
+    Queued,
+    Running,
+    /// More was appended while the sync ran.
+    RunningAgain,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    end_offset: i64,
+    appended: Appended,
+    answer: Answer,
+}
+
+/// Where the result of an append goes.
+pub(super) type Answer = oneshot::Sender<AppendResult>;
+
+/// One batch for the writer.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub(super) batch: PreparedBatch,
+    pub(super) acks: Acks,
+    pub(super) answer: Answer,
+}
+
+/// What a partition begins with.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) topic: Str,
+    pub(super) index: i32,
+    pub(super) leader_epoch: i32,
+    pub(super) config: Arc<TopicConfig>,
+    pub(super) log: PartitionLog,
+    pub(super) producers: Producers,
+    /// Where the log begins, if that is behind its first segment's start.
+    pub(super) log_start: i64,
+}
+
+impl Partition {
+    /// A partition whose records are all on disk.
+    pub(super) fn new(start: Start, directory: Arc<Directory>) -> Self {
+        let end = start.log.end();
+        let log_start = start.log_start.clamp(start.log.start_offset(), end.offset);
+        Self {
+            topic: start.topic,
+            index: start.index,
+            leader_epoch: start.leader_epoch,
+            config: RwLock::new(start.config),
+            log: start.log,
+            directory,
+            producers: Mutex::new(start.producers),
+            flush: Mutex::new(FlushState { synced: end, ..FlushState::default() }),
+            marks: RwLock::new(Marks { log_start, end, high: end }),
+            waiters: Waiters::default(),
+            snapshot_offset: AtomicI64::new(-1),
+            is_deleted: AtomicBool::new(false),
+        }
+    }
+
+    /// The topic's name.
+    pub(crate) fn topic(&self) -> &Str {
+        &self.topic
+    }
+
+    /// The number of the partition in its topic.
+    pub(crate) fn index(&self) -> i32 {
+        self.index
+    }
+
+    /// The epoch of this run of the node.
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        self.leader_epoch
+    }
+
+    /// The topic's settings.
+    pub(crate) fn config(&self) -> Arc<TopicConfig> {
+        Arc::clone(&self.config.read())
+    }
+
+    /// Replaces the topic's settings.
+    pub(crate) fn set_config(&self, config: Arc<TopicConfig>) {
+        *self.config.write() = config;
+    }
+
+    /// The first offset that can be read.
+    pub(crate) fn log_start_offset(&self) -> i64 {
+        self.marks.read().log_start
+    }
+
+    /// Behind the last record, whether it may be read or not.
+    pub(crate) fn log_end_offset(&self) -> i64 {
+        self.marks.read().end.offset
+    }
+
+    /// Behind the last record that clients may read.
+    pub(crate) fn high_watermark(&self) -> i64 {
+        self.marks.read().high.offset
+    }
+
+    /// As far as no transaction is open.
+    pub(crate) fn last_stable_offset(&self) -> i64 {
+        self.high_watermark()
+    }
+
+    /// Everything below is on disk.
+    pub(super) fn recovery_point(&self) -> i64 {
+        self.flush.lock().synced.offset
+    }
+
+    /// Fetches that wait for this partition.
+    pub(crate) fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+
+    /// The epoch of the record at an offset; -1 when it is unknown.
+    pub(crate) fn epoch_of(&self, offset: i64) -> i32 {
+        if offset >= self.log_end_offset() {
+            return self.leader_epoch;
+        }
+        self.log.epochs().epoch_of(offset)
+    }
+
+    /// The largest epoch up to `epoch` with the offset behind its last record;
+    /// (-1, -1) for an unknown one.
+    pub(crate) fn end_offset_for_epoch(&self, epoch: i32) -> (i32, i64) {
+        // As far as clients can have read.
+        self.log.epochs().end_offset(epoch, self.leader_epoch, self.high_watermark())
+    }
+
+    /// Whole batches from the one with `offset` on, below the offset `end`,
+    /// which is the high watermark or the last stable offset: at most
+    /// `max_bytes`, but at least one batch if `at_least_one` is set.
+    ///
+    /// # Errors
+    /// When the offset is below the log start or above the log end. Between
+    /// `end` and the log end there is nothing yet.
+    pub(crate) fn read(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Option<FileRange>, ReadError> {
+        let marks = *self.marks.read();
+        if offset < marks.log_start || offset > marks.end.offset {
+            return Err(ReadError::OffsetOutOfRange {
+                offset,
+                log_start_offset: marks.log_start,
+                log_end_offset: marks.end.offset,
+            });
+        }
+        Ok(self.log.read(offset, max_bytes, marks.high, at_least_one)?)
+    }
+
+    /// The first record that is not older than `timestamp`. Blocks on the disk.
+    pub(crate) fn offset_for_timestamp(
+        &self,
+        timestamp: i64,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        let marks = *self.marks.read();
+        self.log.offset_for_timestamp(timestamp, marks.log_start, marks.high)
+    }
+
+    /// The first record with the largest timestamp. Blocks on the disk.
+    pub(crate) fn max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
+        let marks = *self.marks.read();
+        self.log.max_timestamp(marks.high)
+    }
+
+    /// Checks a batch and hands it to the writer, behind what was handed over
+    /// before. The batch is appended even if the completion is dropped.
+    ///
+    /// # Errors
+    /// Why the batch is refused. What only the writer can find comes with the completion.
+    pub(crate) async fn append(
+        self: &Arc<Self>,
+        records: Bytes,
+        options: AppendOptions,
+    ) -> Result<Completion, AppendError> {
+        let config = self.config();
+        if options.acks == Acks::All && config.min_insync_replicas > 1 {
+            return Err(AppendError::NotEnoughReplicas(config.min_insync_replicas));
+        }
+        let batch = prepare(records, config, options, self.directory.now_ms()).await?;
+        let (answer, completion) = Completion::new();
+        let append = Append { batch, acks: options.acks, answer };
+        self.directory.hand_over(Job::Append(Arc::clone(self), append)).await?;
+        Ok(completion)
+    }
+
+    /// Asks the writer to remove the partition with its records. Appends that were
+    /// handed over before are carried out, later ones refused. When the receiver
+    /// that is given back resolves, the partition's name is free. Blocks while the
+    /// writer's queue is full.
+    pub(crate) fn delete(self: &Arc<Self>) -> oneshot::Receiver<()> {
+        let (done, deleted) = oneshot::channel();
+        // A writer that stops first drops its end, and the next start removes the files.
+        self.directory.hand_over_blocking(Job::Delete(Arc::clone(self), done));
+        deleted
+    }
+}
+
+/// Brings what a producer sent into the form that is stored; large batches off
+/// the async threads.
+async fn prepare(
+    records: Bytes,
+    config: Arc<TopicConfig>,
+    options: AppendOptions,
+    now_ms: i64,
+) -> Result<PreparedBatch, AppendError> {
+    let is_heavy = validation::is_heavy(&records, &config);
+    let prepare = move || {
+        let rules = Rules { config: &config, api_version: options.api_version, now_ms };
+        validation::prepare(records, &rules)
+    };
+    if !is_heavy {
+        return prepare();
+    }
+    match tokio::task::spawn_blocking(prepare).await {
+        Ok(prepared) => prepared,
+        // The request that brought the records is answered as any that panics.
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+/// What the writer thread does.
+impl Partition {
+    /// Appends batches in one write and answers those that do not wait for the disk.
+    pub(super) fn append_all(self: &Arc<Self>, appends: Vec<Append>) {
+        let refusal = if self.is_deleted.load(Ordering::Acquire) {
+            Some(AppendError::Deleted)
+        } else {
+            self.directory.is_offline().then_some(AppendError::Offline)
+        };
+        if let Some(refusal) = refusal {
+            for append in appends {
+                let _ = append.answer.send(Err(refusal.clone()));
+            }
+            return;
+        }
+        let config = self.config();
+        if config.durability == Durability::Strict && appends.len() > 1 {
+            for append in appends {
+                self.append_all(vec![append]);
+            }
+            return;
+        }
+        let mut producers = self.producers.lock();
+        let admitted = self.admit(&mut producers, appends);
+        let batches: Vec<PreparedBatch> =
+            admitted.iter().map(|admitted| admitted.batch.clone()).collect();
+        let written = self.log.append(&batches, self.leader_epoch, &config);
+        let (count, failure) = match &written {
+            Ok(_) => (batches.len(), None),
+            Err(failure) => (failure.appended, Some(failure)),
+        };
+        let mut admitted = admitted;
+        for refused in admitted.drain(count..).rev() {
+            if let Some(undo) = refused.undo {
+                producers.undo(undo);
+            }
+            let _ = refused.answer.send(Err(AppendError::NotWritten));
+        }
+        drop(producers);
+        if let Some(failure) = failure {
+            self.report(&failure.error, failure.is_usable);
+        }
+        if !admitted.is_empty() {
+            self.publish(admitted, &config);
+        }
+    }
+
+    /// Sorts out what is refused or was appended before, and gives offsets to the rest.
+    fn admit(&self, producers: &mut Producers, appends: Vec<Append>) -> Vec<Admitted> {
+        let mut admitted = Vec::with_capacity(appends.len());
+        let mut next_offset = self.log.end().offset;
+        for Append { batch, acks, answer } in appends {
+            match producers.check(&batch.header) {
+                Err(error) => {
+                    let _ = answer.send(Err(AppendError::Producer(error)));
+                }
+                Ok(Verdict::Duplicate(original)) => {
+                    let appended = Appended {
+                        base_offset: original.base_offset(),
+                        log_append_time_ms: self.append_time(original.timestamp),
+                        log_start_offset: self.log_start_offset(),
+                    };
+                    // Even if it is still on its way to the disk.
+                    let end_offset = original.last_offset + 1;
+                    self.answer_when_durable(Waiting { end_offset, appended, answer }, acks);
+                }
+                Ok(Verdict::New) => {
+                    let header = BatchHeader { base_offset: next_offset, ..batch.header };
+                    next_offset = header.next_offset();
+                    let undo = producers.append(&header, self.directory.now_ms());
+                    let batch = PreparedBatch { header, ..batch };
+                    admitted.push(Admitted { batch, acks, answer, undo });
+                }
+            }
+        }
+        admitted
+    }
+
+    fn append_time(&self, timestamp: i64) -> i64 {
+        match self.config().timestamp_policy {
+            TimestampPolicy::LogAppendTime => timestamp,
+            TimestampPolicy::CreateTime => -1,
+        }
+    }
+
+    /// Moves the log end offset behind what was written, and sees to it that
+    /// it gets to disk.
+    fn publish(self: &Arc<Self>, admitted: Vec<Admitted>, config: &TopicConfig) {
+        let end = self.log.end();
+        let waits_for_disk = config.durability.waits_for_disk();
+        let advanced = {
+            let mut marks = self.marks.write();
+            if end.offset > marks.end.offset {
+                marks.end = end;
+            }
+            if waits_for_disk { 0 } else { marks.raise_high(end) }
+        };
+        let mut records = 0;
+        let log_start_offset = self.log_start_offset();
+        for Admitted { batch, acks, answer, .. } in admitted {
+            records += i64::from(batch.header.records_count);
+            let appended = Appended {
+                base_offset: batch.header.base_offset,
+                log_append_time_ms: self.append_time(batch.header.max_timestamp),
+                log_start_offset,
+            };
+            let end_offset = batch.header.next_offset();
+            let is_strict = config.durability == Durability::Strict;
+            let waits = waits_for_disk && (acks == Acks::All || is_strict);
+            if waits {
+                let waiting = Waiting { end_offset, appended, answer };
+                self.flush.lock().enter(waiting);
+            } else {
+                let _ = answer.send(Ok(appended));
+            }
+        }
+        self.waiters.advanced(advanced);
+        self.see_to_sync(records, config);
+    }
+
+    fn see_to_sync(self: &Arc<Self>, records: i64, config: &TopicConfig) {
+        if config.durability == Durability::Strict {
+            return self.sync();
+        }
+        let mut flush = self.flush.lock();
+        flush.records = flush.records.saturating_add(records);
+        let is_due =
+            config.durability == Durability::Group || flush.records >= config.flush_messages;
+        if is_due {
+            if flush.queue() {
+                drop(flush);
+                self.directory.flush_now(Task::Flush(Arc::clone(self)));
+            }
+        } else if config.flush_ms < i64::MAX && !flush.is_scheduled {
+            flush.is_scheduled = true;
+            drop(flush);
+            let delay = Duration::from_millis(u64::try_from(config.flush_ms).unwrap_or(0));
+            self.directory.flush_at(Instant::now() + delay, Task::Flush(Arc::clone(self)));
+        }
+    }
+
+    fn answer_when_durable(&self, waiting: Waiting, acks: Acks) {
+        let config = self.config();
+        let mut flush = self.flush.lock();
+        let is_durable = waiting.end_offset <= flush.synced.offset;
+        if is_durable || acks != Acks::All || !config.durability.waits_for_disk() {
+            let _ = waiting.answer.send(Ok(waiting.appended));
+        } else {
+            flush.enter(waiting);
+        }
+    }
+
+    /// Takes the partition out of use and gives its directory a name that says so.
+    pub(super) fn remove(self: &Arc<Self>) {
+        self.is_deleted.store(true, Ordering::Release);
+        self.waiters.wake_all();
+        self.directory.remove_partition(self);
+    }
+
+    fn report(&self, error: &io::Error, is_usable: bool) {
+        tracing::error!(topic = %self.topic, partition = self.index, %error, "records cannot be written");
+        if !is_usable {
+            self.directory.go_offline();
+        }
+    }
+}
+
+/// What the flusher threads do.
+impl Partition {
+    /// Syncs what was appended, unless another thread is at it; that one goes on then.
+    pub(super) fn run_flush(self: &Arc<Self>) {
+        {
+            let mut flush = self.flush.lock();
+            flush.is_scheduled = false;
+            match flush.stage {
+                FlushStage::Idle | FlushStage::Queued => flush.stage = FlushStage::Running,
+                FlushStage::Running | FlushStage::RunningAgain => {
+                    flush.stage = FlushStage::RunningAgain;
+                    return;
+                }
+            }
+        }
+        self.sync();
+        let mut flush = self.flush.lock();
+        let again = flush.stage == FlushStage::RunningAgain;
+        flush.stage = if again { FlushStage::Queued } else { FlushStage::Idle };
+        drop(flush);
+        if again {
+            self.directory.flush_now(Task::Flush(Arc::clone(self)));
+        }
+    }
+
+    /// Syncs what was appended so far and moves the marks. Blocks on the disk.
+    pub(super) fn sync(&self) {
+        let (unsynced, mark) = self.log.take_unsynced();
+        let synced = if self.directory.is_offline() {
+            Err(io::Error::other("the log directory is offline"))
+        } else {
+            self.directory.sync(&unsynced)
+        };
+        if let Err(error) = synced {
+            // What the system could not write may be gone from its memory too:
+            // a second try could succeed and still have lost it.
+            if !self.is_deleted.load(Ordering::Acquire) {
+                tracing::error!(topic = %self.topic, partition = self.index, %error, "records cannot be synced");
+                self.directory.go_offline();
+            }
+            let waiting = std::mem::take(&mut self.flush.lock().waiting);
+            for waiting in waiting {
+                let _ = waiting.answer.send(Err(AppendError::Offline));
+            }
+            return;
+        }
+        let durable = {
+            let mut flush = self.flush.lock();
+            if mark.offset > flush.synced.offset {
+                flush.synced = mark;
+            }
+            flush.records = 0;
+            flush.take_durable(mark.offset)
+        };
+        // Whoever is told of a record can read it.
+        let advanced = self.marks.write().raise_high(mark);
+        for waiting in durable {
+            let _ = waiting.answer.send(Ok(waiting.appended));
+        }
+        self.waiters.advanced(advanced);
+    }
+
+    /// Before a clean stop: everything is on disk, and the next start can trust it.
+    pub(super) fn close(&self) -> io::Result<()> {
+        if self.is_deleted.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.sync();
+        self.log.close()?;
+        self.snapshot()
+    }
+
+    /// Writes what is known of producers beside the log, so that the next start
+    /// reads it instead of all batches.
+    pub(super) fn snapshot(&self) -> io::Result<()> {
+        let (offset, snapshot) = {
+            // The writer holds this lock while it appends: both are of the same moment.
+            let producers = self.producers.lock();
+            let offset = self.log.end().offset;
+            if producers.is_empty() || self.snapshot_offset.load(Ordering::Relaxed) == offset {
+                return Ok(());
+            }
+            (offset, Snapshot::of(&producers))
+        };
+        snapshots::write(&*self.directory.files, self.log.directory(), offset, &snapshot)?;
+        self.snapshot_offset.store(offset, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Forgets producers that were silent for long.
+    pub(super) fn expire_producers(&self, expiration_ms: i64) {
+        self.producers.lock().expire(self.directory.now_ms(), expiration_ms);
+    }
+
+    /// What the checkpoints of the directory say about the partition; nothing
+    /// while it has no files.
+    pub(super) fn checkpoint(&self) -> Option<CheckpointEntry> {
+        if self.log.size() == 0 || self.is_deleted.load(Ordering::Acquire) {
+            return None;
+        }
+        let recovery_point = self.recovery_point();
+        let marks = *self.marks.read();
+        Some(CheckpointEntry {
+            recovery_point,
+            log_start: marks.log_start,
+            high_watermark: marks.high.offset,
+        })
+    }
+}
+
+/// One partition's lines in the checkpoints.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CheckpointEntry {
+    pub(super) recovery_point: i64,
+    pub(super) log_start: i64,
+    pub(super) high_watermark: i64,
+}
+
+/// A batch that will be written.
+struct Admitted {
+    batch: PreparedBatch,
+    acks: Acks,
+    answer: Answer,
+    undo: Option<Undo>,
+}
+
+impl Marks {
+    /// Lets clients read up to a mark, and says how many bytes that adds.
+    fn raise_high(&mut self, mark: Mark) -> u64 {
+        if mark.offset <= self.high.offset {
+            return 0;
+        }
+        let bytes = mark.bytes.saturating_sub(self.high.bytes);
+        self.high = mark;
+        // The sync may be faster than the writer's own note.
+        if mark.offset > self.end.offset {
+            self.end = mark;
+        }
+        bytes
+    }
+}
+
+impl FlushState {
+    /// Whether the partition has to be put into the queue of the flushers.
+    fn queue(&mut self) -> bool {
+        match self.stage {
+            FlushStage::Idle => {
+                self.stage = FlushStage::Queued;
+                true
+            }
+            FlushStage::Running => {
+                self.stage = FlushStage::RunningAgain;
+                false
+            }
+            FlushStage::Queued | FlushStage::RunningAgain => false,
+        }
+    }
+
+    fn enter(&mut self, waiting: Waiting) {
+        // A duplicate waits for its original, which may stand before others.
+        let at = self.waiting.partition_point(|other| other.end_offset <= waiting.end_offset);
+        self.waiting.insert(at, waiting);
+    }
+
+    fn take_durable(&mut self, offset: i64) -> Vec<Waiting> {
+        let count = self.waiting.partition_point(|waiting| waiting.end_offset <= offset);
+        self.waiting.drain(..count).collect()
+    }
+}

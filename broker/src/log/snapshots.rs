@@ -1,0 +1,104 @@
+//! The snapshots of a partition's producers: files named after an offset that
+//! say what the batches before it add up to.
+//!
+//! They only save reading: one that is damaged, or missing after a crash, is
+//! made up for by an older one, or by the batches themselves.
+
+use std::io::{self, IoSlice};
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::file::FileSystem;
+use super::segment::file_name;
+use crate::producers::Producers;
+
+/// Kafka's own format, for its tools.
+const KAFKA_SUFFIX: &str = "snapshot";
+/// Ours, with all that is remembered.
+const SUFFIX: &str = "producers";
+/// How many are kept. A crash can damage the newest.
+const KEPT: usize = 2;
+
+/// The producers of one moment, in both formats.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    kafkas: Bytes,
+    ours: Bytes,
+}
+
+impl Snapshot {
+    pub(super) fn of(producers: &Producers) -> Self {
+        Self { kafkas: producers.to_kafka_bytes(), ours: producers.to_bytes() }
+    }
+}
+
+/// Writes the state before `offset`, and removes what is older than the one before.
+pub(super) fn write(
+    files: &dyn FileSystem,
+    directory: &Path,
+    offset: i64,
+    snapshot: &Snapshot,
+) -> io::Result<()> {
+    let mut existing = offsets(files, directory)?;
+    existing.retain(|existing| *existing != offset);
+    for (suffix, bytes) in [(KAFKA_SUFFIX, &snapshot.kafkas), (SUFFIX, &snapshot.ours)] {
+        let file = files.open(&directory.join(file_name(offset, suffix)), true)?;
+        file.set_len(0)?;
+        file.write_at(&mut [IoSlice::new(bytes)], 0)?;
+    }
+    let surplus = (existing.len() + 1).saturating_sub(KEPT);
+    for offset in existing.into_iter().take(surplus) {
+        remove(files, directory, offset)?;
+    }
+    Ok(())
+}
+
+/// The offsets of the snapshots in a directory, ascending.
+pub(super) fn offsets(files: &dyn FileSystem, directory: &Path) -> io::Result<Vec<i64>> {
+    let names = files.list(directory)?;
+    let parsed = names.iter().filter_map(|name| {
+        let (offset, suffix) = name.to_str()?.split_once('.')?;
+        [KAFKA_SUFFIX, SUFFIX].contains(&suffix).then(|| offset.parse().ok())?
+    });
+    let mut offsets: Vec<i64> = parsed.collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    Ok(offsets)
+}
+
+/// The state before an offset; `None` when the files are damaged. Kafka's file
+/// is enough where the directory is one that Kafka wrote.
+pub(super) fn read(
+    files: &dyn FileSystem,
+    directory: &Path,
+    offset: i64,
+    now_ms: i64,
+) -> io::Result<Option<Producers>> {
+    for suffix in [SUFFIX, KAFKA_SUFFIX] {
+        let path = directory.join(file_name(offset, suffix));
+        let Some(bytes) = files.read(&path)? else { continue };
+        let parsed = match suffix {
+            SUFFIX => Producers::from_bytes(&bytes),
+            _ => Producers::from_kafka_bytes(&bytes, now_ms),
+        };
+        match parsed {
+            Ok(producers) => return Ok(Some(producers)),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a snapshot of producers cannot be used");
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Removes the snapshot of an offset.
+pub(super) fn remove(files: &dyn FileSystem, directory: &Path, offset: i64) -> io::Result<()> {
+    for suffix in [KAFKA_SUFFIX, SUFFIX] {
+        let path = directory.join(file_name(offset, suffix));
+        if files.exists(&path) {
+            files.remove(&path)?;
+        }
+    }
+    Ok(())
+}

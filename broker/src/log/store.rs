@@ -1,0 +1,382 @@
+//! All log directories of the node.
+//!
+//! ```text
+//! ottla-data/
+//!   .lock                 held while a broker uses the directory
+//!   meta.properties       whose directory it is
+//!   .kafka_cleanshutdown  the last stop was clean; gone while the broker runs
+//!   …-checkpoint          offsets of all partitions, written now and then
+//!   orders-0/ …           one directory for each partition that has records
+//! ```
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use protocol::{Str, Uuid};
+use rustix::fs::FlockOperation;
+
+use super::checkpoint::{self, OffsetCheckpoint};
+use super::directory::{DELETED_SUFFIX, Directory, LOG_STARTS, RECOVERY_POINTS};
+use super::file::FileSystem;
+use super::meta_properties::MetaProperties;
+use super::partition::{Partition, Start};
+use super::partition_log::PartitionLog;
+use super::recovery::Options;
+use super::{partition_metadata, snapshots};
+use crate::config::Config;
+use crate::producers::Producers;
+use crate::topic_config::TopicConfig;
+
+const LOCK_FILE: &str = ".lock";
+const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
+
+/// Why a log directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Another process has it.
+    #[error("{} is in use by another broker", .0.display())]
+    InUse(PathBuf),
+    /// It belongs to another node or cluster, or to a newer version.
+    #[error("{} {what}", path.display())]
+    Foreign {
+        /// The file that says so.
+        path: PathBuf,
+        /// What it says.
+        what: String,
+    },
+    /// The system refuses.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl StorageError {
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+/// The log directories of this node, locked against others.
+#[derive(Debug)]
+pub(crate) struct LockedDirectories {
+    paths: Vec<PathBuf>,
+    files: Arc<dyn FileSystem>,
+    cluster_id: String,
+    /// The locks end with the process, or when these are dropped.
+    locks: Vec<File>,
+}
+
+impl LockedDirectories {
+    /// Makes the directories of `log.dirs` where they are missing, and locks them.
+    ///
+    /// # Errors
+    /// When one is in use, or is not of this node. It is left as it is then.
+    pub(crate) fn lock(config: &Config, files: Arc<dyn FileSystem>) -> Result<Self, StorageError> {
+        let mut locks = Vec::new();
+        for path in &config.log_dirs {
+            let made = files.create_directory(path);
+            made.map_err(|source| StorageError::io("create", path, source))?;
+            locks.push(lock(path)?);
+        }
+        let cluster_id = MetaProperties::prepare(&*files, &config.log_dirs, config.node_id)?;
+        Ok(Self { paths: config.log_dirs.clone(), files, cluster_id, locks })
+    }
+
+    /// The directory that also keeps the metadata.
+    pub(crate) fn first(&self) -> &Path {
+        self.paths.first().map_or_else(|| Path::new("."), PathBuf::as_path)
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, StorageError> {
+    let path = directory.join(LOCK_FILE);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|source| StorageError::io("open", &path, source))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StorageError::InUse(directory.to_owned())),
+        Err(error) => Err(StorageError::io("lock", &path, error.into())),
+    }
+}
+
+/// A partition that the metadata knows.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownPartition {
+    pub(crate) topic: Str,
+    pub(crate) index: i32,
+    pub(crate) topic_id: Uuid,
+    pub(crate) leader_epoch: i32,
+    pub(crate) config: Arc<TopicConfig>,
+}
+
+/// All partitions of the node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct LogStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    directories: Vec<Arc<Directory>>,
+    cluster_id: String,
+    /// Taken to find a place for a new partition, so that two do not get the same name.
+    placing: Mutex<()>,
+    _locks: Vec<File>,
+}
+
+impl LogStore {
+    /// Opens what is on disk of the known partitions, checks what a crash left
+    /// behind, and starts the threads. Blocks.
+    ///
+    /// # Errors
+    /// When a partition cannot be read. Nothing is deleted then.
+    pub(crate) fn open(
+        locked: LockedDirectories,
+        config: &Config,
+        known: Vec<KnownPartition>,
+    ) -> Result<Self, StorageError> {
+        let known: HashMap<String, KnownPartition> = known
+            .into_iter()
+            .map(|known| (format!("{}-{}", known.topic, known.index), known))
+            .collect();
+        let mut directories = Vec::with_capacity(locked.paths.len());
+        for path in &locked.paths {
+            let directory = Directory::new(path.clone(), Arc::clone(&locked.files), config);
+            Loading::new(&directory, &known)?.load(config.log.recovery_threads)?;
+            let started = directory.start();
+            started.map_err(|source| StorageError::io("start the writer of", path, source))?;
+            directories.push(directory);
+        }
+        let shared = Shared {
+            directories,
+            cluster_id: locked.cluster_id,
+            placing: Mutex::default(),
+            _locks: locked.locks,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The cluster's id, as the log directories have it.
+    pub(crate) fn cluster_id(&self) -> &str {
+        &self.shared.cluster_id
+    }
+
+    /// The partition, as it was opened, or as a new one in the directory with
+    /// the fewest partitions. A new one has no files before its first append.
+    pub(crate) fn partition(&self, known: KnownPartition) -> Arc<Partition> {
+        let directories = &self.shared.directories;
+        let _placing = self.shared.placing.lock();
+        let existing =
+            directories.iter().find_map(|directory| directory.partition(&known.topic, known.index));
+        if let Some(partition) = existing {
+            return partition;
+        }
+        let emptiest = directories.iter().min_by_key(|directory| directory.partition_count());
+        let directory = emptiest.expect("log.dirs names at least one directory");
+        let path = directory.path().join(format!("{}-{}", known.topic, known.index));
+        // Left by a topic of the same name, if by any.
+        directory.discard(&path);
+        let log = PartitionLog::new(Arc::clone(&directory.files), path, known.topic_id);
+        let partition = Arc::new(Partition::new(
+            Start {
+                topic: known.topic,
+                index: known.index,
+                leader_epoch: known.leader_epoch,
+                config: known.config,
+                log,
+                producers: Producers::default(),
+                log_start: 0,
+            },
+            Arc::clone(directory),
+        ));
+        directory.insert(&partition);
+        partition
+    }
+
+    /// Syncs everything and marks the directories as cleanly closed. Appends are
+    /// refused from now on.
+    pub(crate) async fn close(&self) {
+        let shared = Arc::clone(&self.shared);
+        let closed = tokio::task::spawn_blocking(move || {
+            for directory in &shared.directories {
+                if directory.close()
+                    && let Err(error) = mark_clean(&*directory.files, directory.path())
+                {
+                    tracing::error!(path = %directory.path().display(), %error, "the clean stop cannot be noted");
+                }
+            }
+        });
+        if closed.await.is_err() {
+            tracing::error!("the log directories could not be closed");
+        }
+    }
+}
+
+fn mark_clean(files: &dyn FileSystem, directory: &Path) -> io::Result<()> {
+    let file = files.open(&directory.join(CLEAN_SHUTDOWN_FILE), true)?;
+    file.write_at(&mut [IoSlice::new(b"{\"version\":0}")], 0)?;
+    file.sync()?;
+    files.sync_directory(directory)
+}
+
+/// A log directory that is being opened.
+struct Loading<'a> {
+    directory: &'a Arc<Directory>,
+    known: &'a HashMap<String, KnownPartition>,
+    is_clean: bool,
+    recovery_points: OffsetCheckpoint,
+    log_starts: OffsetCheckpoint,
+}
+
+impl<'a> Loading<'a> {
+    fn new(
+        directory: &'a Arc<Directory>,
+        known: &'a HashMap<String, KnownPartition>,
+    ) -> Result<Self, StorageError> {
+        let files = &*directory.files;
+        let mark = directory.path().join(CLEAN_SHUTDOWN_FILE);
+        let is_clean = files.exists(&mark);
+        if is_clean {
+            // Before anything is written, so that a crash is not taken for a clean stop.
+            files
+                .remove(&mark)
+                .and_then(|()| files.sync_directory(directory.path()))
+                .map_err(|source| StorageError::io("remove", &mark, source))?;
+        }
+        let read = |name: &str| {
+            let path = directory.path().join(name);
+            let read = checkpoint::read_offsets(files, &path);
+            read.map_err(|source| StorageError::io("read", &path, source))
+        };
+        let (recovery_points, log_starts) = (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
+        Ok(Self { directory, known, is_clean, recovery_points, log_starts })
+    }
+
+    /// Opens every partition, on that many threads.
+    fn load(&self, threads: usize) -> Result<(), StorageError> {
+        let path = self.directory.path();
+        let names = self.directory.files.list(path);
+        let names = names.map_err(|source| StorageError::io("list", path, source))?;
+        let mut partitions = Vec::new();
+        for name in names.iter().filter_map(|name| name.to_str()) {
+            if name.ends_with(DELETED_SUFFIX) {
+                self.directory.remove_files(&path.join(name));
+            } else if let Some(known) = self.known.get(name) {
+                partitions.push(known);
+            } else if is_partition(name) {
+                tracing::warn!(path = %path.join(name).display(), "this directory belongs to no topic and is left alone");
+            }
+        }
+        if !self.is_clean && !partitions.is_empty() {
+            tracing::info!(path = %path.display(), partitions = partitions.len(), "the last stop was not clean; checking the logs");
+        }
+        let queue = Mutex::new(partitions.into_iter());
+        let work = || {
+            loop {
+                // Not in the condition of the loop, where it would be held meanwhile.
+                let next = queue.lock().next();
+                match next {
+                    Some(known) => self.open(known)?,
+                    None => return Ok(()),
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+            let results = threads.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            results.collect::<Result<Vec<()>, StorageError>>()
+        })?;
+        Ok(())
+    }
+
+    fn open(&self, known: &KnownPartition) -> Result<(), StorageError> {
+        let name = format!("{}-{}", known.topic, known.index);
+        let path = self.directory.path().join(&name);
+        let failed = |source| StorageError::io("open", &path, source);
+        let files = &self.directory.files;
+        let id = partition_metadata::read(&**files, &path).map_err(failed)?;
+        if id.is_some_and(|id| id != known.topic_id) {
+            // Of a topic of the same name that was deleted when the broker stopped.
+            self.directory.discard(&path);
+            return Ok(());
+        }
+        let (log, producers) = self.open_log(known, &name, &path).map_err(failed)?;
+        let key = (known.topic.to_string(), known.index);
+        let start = Start {
+            topic: known.topic.clone(),
+            index: known.index,
+            leader_epoch: known.leader_epoch,
+            config: Arc::clone(&known.config),
+            log,
+            producers,
+            log_start: self.log_starts.get(&key).copied().unwrap_or(0),
+        };
+        self.directory.insert(&Arc::new(Partition::new(start, Arc::clone(self.directory))));
+        Ok(())
+    }
+
+    /// Opens the log, and finds out about its producers: from the newest snapshot
+    /// that can be read, and the batches behind it.
+    fn open_log(
+        &self,
+        known: &KnownPartition,
+        name: &str,
+        path: &Path,
+    ) -> io::Result<(PartitionLog, Producers)> {
+        let files = &self.directory.files;
+        let key = (known.topic.to_string(), known.index);
+        let now_ms = self.directory.now_ms();
+        let mut snapshots = snapshots::offsets(&**files, path)?;
+        loop {
+            let mut snapshot = None;
+            while let Some(offset) = snapshots.pop() {
+                if let Some(producers) = snapshots::read(&**files, path, offset, now_ms)? {
+                    snapshot = Some((offset, producers));
+                    break;
+                }
+                snapshots::remove(&**files, path, offset)?;
+            }
+            let (snapshot_offset, mut producers) = snapshot.unwrap_or_default();
+            let options = Options {
+                is_clean: self.is_clean,
+                recovery_point: self.recovery_points.get(&key).copied().unwrap_or(0),
+                visit_from: snapshot_offset,
+                index_interval_bytes: known.config.index_interval_bytes,
+            };
+            let mut visit = |header: &protocol::records::BatchHeader| {
+                if header.base_offset >= snapshot_offset {
+                    // Taking it back is for appends that fail.
+                    let _ = producers.append(header, now_ms);
+                }
+            };
+            let files = Arc::clone(files);
+            let opened =
+                PartitionLog::open(files, path.to_owned(), known.topic_id, options, &mut visit)?;
+            if let Some(cut) = &opened.cut {
+                tracing::warn!(partition = name, "{cut}");
+            }
+            if snapshot_offset <= opened.log.end().offset {
+                return Ok((opened.log, producers));
+            }
+            // It tells of batches that the crash took away.
+            snapshots::remove(&*self.directory.files, path, snapshot_offset)?;
+        }
+    }
+}
+
+/// Whether a name is `<topic>-<partition>`.
+fn is_partition(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(_, index)| index.parse::<u32>().is_ok())
+}
