@@ -30,6 +30,7 @@ mod sender;
 #[cfg(test)]
 mod simulation;
 
+use std::iter;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -229,7 +230,7 @@ impl Producer {
     fn sendable(&self, records: &RecordBuffer) -> Vec<Range<usize>> {
         let limit = self.config().max_request_size;
         if HEADER_SIZE + records.wire_size(0..records.len()) <= limit {
-            return vec![0..records.len()];
+            return iter::once(0..records.len()).collect();
         }
         let mut ranges = Vec::new();
         let mut start = 0;
@@ -248,7 +249,7 @@ impl Producer {
     fn refuse_too_large(&self, call: &Call, ranges: &[Range<usize>]) {
         let end = call.records.len();
         let mut next = 0;
-        for range in ranges.iter().cloned().chain([end..end]) {
+        for range in ranges.iter().cloned().chain(iter::once(end..end)) {
             for index in next..range.start {
                 let size = HEADER_SIZE + call.records.wire_size(index..index + 1);
                 let limit = self.config().max_request_size;

@@ -582,3 +582,110 @@ impl Partition {
             .chain(self.unresolved.iter().flat_map(|batch| batch.shipment.parts.iter()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use protocol::records::{Compression, RecordBuffer};
+
+    use super::*;
+
+    const IDENTITY: Identity = Identity { id: 7, epoch: 0 };
+
+    fn now() -> Now {
+        Now { instant: Instant::now(), millis: 1_000 }
+    }
+
+    fn push(partition: &mut Partition, count: usize) {
+        let mut records = RecordBuffer::new();
+        (0..count).for_each(|_| records.push(-1, None, Some(&[7; 100]), &[]));
+        let now = Instant::now();
+        let (call, _) = Call::new(records, now, now + Duration::from_secs(60), None);
+        partition.push(&call, slice::from_ref(&(0..count)));
+    }
+
+    fn next(partition: &mut Partition, config: &ProducerConfig) -> Next {
+        partition.next(Some(IDENTITY), None, now(), Duration::ZERO, config)
+    }
+
+    fn sent(next: Next) -> Shipment {
+        let Next::Batch(shipment) = next else { panic!("{next:?}") };
+        shipment
+    }
+
+    fn written(partition: &mut Partition, shipment: &Shipment, config: &ProducerConfig) {
+        let appended = Appended { base_offset: 0, log_append_time: -1 };
+        partition.answered(shipment.number, Ok(appended), Instant::now(), config);
+    }
+
+    #[test]
+    fn sequence_numbers_wrap_within_an_epoch() {
+        let config = ProducerConfig::default();
+        let mut partition = Partition::default();
+        push(&mut partition, 1);
+        let shipment = sent(next(&mut partition, &config));
+        written(&mut partition, &shipment, &config);
+        partition.next_sequence = i32::MAX - 1;
+        for (count, expected) in [(3, i32::MAX - 1), (1, 1), (1, 2)] {
+            push(&mut partition, count);
+            let shipment = sent(next(&mut partition, &config));
+            assert_eq!(shipment.sequence, Some((IDENTITY, expected)));
+            written(&mut partition, &shipment, &config);
+        }
+    }
+
+    #[test]
+    fn what_comes_while_a_batch_is_under_way_goes_into_the_next_one() {
+        let config = ProducerConfig::default();
+        let mut partition = Partition::default();
+        push(&mut partition, 1);
+        let first = sent(next(&mut partition, &config));
+        (0..10).for_each(|_| push(&mut partition, 2));
+        assert!(!partition.is_ready(&config));
+        assert!(matches!(next(&mut partition, &config), Next::Nothing));
+        written(&mut partition, &first, &config);
+        assert_eq!(sent(next(&mut partition, &config)).records(), 20);
+    }
+
+    #[test]
+    fn full_batches_are_pipelined_five_deep() {
+        let config = ProducerConfig { batch_size: 1_000, ..ProducerConfig::default() };
+        let mut partition = Partition::default();
+        push(&mut partition, 100);
+        let batches: Vec<Shipment> =
+            (0..MAX_IN_FLIGHT).map(|_| sent(next(&mut partition, &config))).collect();
+        assert!(batches.iter().all(|batch| batch.size <= 1_000 && batch.records() == 7));
+        assert!(matches!(next(&mut partition, &config), Next::Nothing));
+        // The broker has to remember the oldest one as long as it may come again.
+        written(&mut partition, &batches[1], &config);
+        assert!(matches!(next(&mut partition, &config), Next::Nothing));
+        written(&mut partition, &batches[0], &config);
+        sent(next(&mut partition, &config));
+    }
+
+    #[test]
+    fn a_batch_has_the_same_bytes_each_time_it_is_sent() {
+        let config = ProducerConfig::default();
+        let mut partition = Partition::default();
+        push(&mut partition, 3);
+        let first = sent(next(&mut partition, &config));
+        let failure = Failure::unanswered(crate::Error::UnknownNode(1));
+        partition.answered(first.number, Err(failure), Instant::now(), &config);
+        let Next::At(at) = next(&mut partition, &config) else { panic!("there is a pause") };
+        let later = Now { instant: at, millis: 9_000 };
+        let again = sent(partition.next(Some(IDENTITY), None, later, Duration::ZERO, &config));
+        let mut builder = BatchBuilder::new(Compression::Gzip);
+        assert_eq!(first.build(&mut builder), again.build(&mut builder));
+    }
+
+    #[test]
+    fn a_batch_that_does_not_fit_waits_for_the_next_request() {
+        let config = ProducerConfig::default();
+        let mut partition = Partition::default();
+        push(&mut partition, 3);
+        let none = partition.next(Some(IDENTITY), Some(100), now(), Duration::ZERO, &config);
+        assert!(matches!(none, Next::NoRoom));
+        sent(partition.next(Some(IDENTITY), Some(1_000), now(), Duration::ZERO, &config));
+    }
+}

@@ -149,7 +149,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        (0..8).for_each(|_| drop(random.below(2)));
+        (0..8).for_each(|_| _ = random.below(2));
         let batch_records = [3, 10, 1_000][random.below(3) as usize];
         let config = ProducerConfig {
             batch_size: 61 + batch_records * RECORD_BYTES,
@@ -212,7 +212,9 @@ impl World {
         let deadline = self.now + self.accumulator.config().delivery_timeout;
         let (call, delivery) = Call::new(records, self.now, deadline, None);
         let topic = self.topic();
-        self.accumulator.push(&topic, partition, &call, &[0..count as usize]).unwrap();
+        self.accumulator
+            .push(&topic, partition, &call, std::slice::from_ref(&(0..count as usize)))
+            .unwrap();
         let partition = partition as usize;
         self.callers.push(Caller { partition, poisoned, values, delivery, outcome: None });
     }

@@ -23,13 +23,16 @@ use crate::{AutoCreate, Client};
 
 static TOPIC: Str = Str::from_static("t");
 
+/// Producer id, epoch, first and next sequence number, and offset of a batch.
+type Remembered = (i64, i16, i32, i32, i64);
+
 /// What the broker holds.
 #[derive(Default)]
 struct Log {
     /// Values by partition.
     written: HashMap<i32, Vec<String>>,
-    /// Producer id, epoch, first and next sequence number, offset of the last batches, by partition.
-    batches: HashMap<i32, Vec<(i64, i16, i32, i32, i64)>>,
+    /// What the broker remembers of idempotent producers, by partition.
+    batches: HashMap<i32, Vec<Remembered>>,
     /// Every batch that came: partition, producer id, epoch, sequence number, values.
     came: Vec<(i32, i64, i16, i32, Vec<String>)>,
     requests: Vec<usize>,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::consumer::{
-    Assignor, Consumer, ConsumerConfig, OffsetAndMetadata, OffsetReset, RebalanceListener, Take, TopicPartition,
+    Assignor, Consumer, ConsumerConfig, OffsetAndMetadata, OffsetReset, RebalanceListener, Take,
+    TopicPartition,
 };
 use client::{Client, Purpose, Target};
 use futures_util::FutureExt;
@@ -34,12 +35,14 @@ async fn create_topic(client: &Client, name: &Str, partitions: i32) {
         replication_factor: 1,
         ..CreatableTopic::default()
     };
-    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, validate_only: false };
+    let request =
+        CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, validate_only: false };
     let answer = client.call(Target::Controller, Purpose::General, request).await.unwrap();
     assert_eq!(answer.topics[0].error_code, ErrorCode::None);
     // Known to the controller is not yet known to everybody.
     while client.topic(name, client::AutoCreate::No).await.unwrap().is_none_or(|topic| {
-        (0..partitions).any(|id| topic.partition(id).is_none_or(|partition| partition.leader.is_none()))
+        (0..partitions)
+            .any(|id| topic.partition(id).is_none_or(|partition| partition.leader.is_none()))
     }) {
         tokio::time::sleep(Duration::from_millis(20)).await;
         client.refresh_topics(std::slice::from_ref(name)).await.unwrap();
@@ -47,18 +50,29 @@ async fn create_topic(client: &Client, name: &Str, partitions: i32) {
 }
 
 /// Writes one batch with a record for each value.
-async fn produce(client: &Client, topic: &Str, partition: i32, compression: Compression, values: &[&str]) {
+async fn produce(
+    client: &Client,
+    topic: &Str,
+    partition: i32,
+    compression: Compression,
+    values: &[&str],
+) {
     let mut builder = BatchBuilder::new(compression);
     for value in values {
         builder.append(1_700_000_000_000, Some(b"key"), Some(value.as_bytes()), &[]);
     }
     let known = client.topic(topic, client::AutoCreate::No).await.unwrap().unwrap();
     let leader = known.partition(partition).unwrap().leader.unwrap();
-    let data = PartitionProduceData { index: partition, records: Some(Records::Bytes(builder.build())) };
+    let data =
+        PartitionProduceData { index: partition, records: Some(Records::Bytes(builder.build())) };
     let request = ProduceRequest {
         acks: -1,
         timeout_ms: 30_000,
-        topic_data: vec![TopicProduceData { name: topic.clone(), topic_id: known.id, partition_data: vec![data] }],
+        topic_data: vec![TopicProduceData {
+            name: topic.clone(),
+            topic_id: known.id,
+            partition_data: vec![data],
+        }],
         ..ProduceRequest::default()
     };
     let answer = client.call(Target::Node(leader), Purpose::General, request).await.unwrap();
@@ -94,7 +108,11 @@ async fn read(consumer: &Consumer, count: usize) -> Vec<String> {
     while records.len() < count {
         consumer.fetch(LONG).await.unwrap();
         let take = |record: &client::consumer::ConsumerRecord<'_>| {
-            records.push(format!("{}:{}", record.partition, String::from_utf8_lossy(record.value.unwrap())));
+            records.push(format!(
+                "{}:{}",
+                record.partition,
+                String::from_utf8_lossy(record.value.unwrap())
+            ));
             Take::Yes
         };
         let mut take = take;
@@ -141,7 +159,9 @@ fn listen(consumer: &Consumer) -> Arc<Log> {
 async fn members_share_the_partitions_and_take_over_those_of_one_that_leaves() {
     let Some(bootstrap) = bootstrap() else { return };
     let client = client(&bootstrap);
-    for assignor in [Assignor::Range, Assignor::RoundRobin, Assignor::Sticky, Assignor::CooperativeSticky] {
+    for assignor in
+        [Assignor::Range, Assignor::RoundRobin, Assignor::Sticky, Assignor::CooperativeSticky]
+    {
         let (topic, group) = (unique("shared"), unique("group"));
         create_topic(&client, &topic, 4).await;
         for partition in 0..4 {
@@ -195,7 +215,10 @@ async fn cooperative_members_keep_what_does_not_move() {
     assert_eq!(given_up.len(), 2, "only what moves is given up");
     given_up.extend(kept);
     given_up.sort();
-    assert_eq!(given_up, (0..4).map(|partition| TopicPartition::new(topic.clone(), partition)).collect::<Vec<_>>());
+    assert_eq!(
+        given_up,
+        (0..4).map(|partition| TopicPartition::new(topic.clone(), partition)).collect::<Vec<_>>()
+    );
     first.close().await;
     second.close().await;
 }
@@ -242,7 +265,13 @@ async fn reading_goes_on_after_a_restart_where_it_was_committed() {
     let client = client(&bootstrap);
     let (topic, group) = (unique("restart"), unique("group"));
     create_topic(&client, &topic, 1).await;
-    let codecs = [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+    let codecs = [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Snappy,
+        Compression::Lz4,
+        Compression::Zstd,
+    ];
     for compression in codecs {
         produce(&client, &topic, 0, compression, &["a", "b"]).await;
     }
@@ -250,7 +279,10 @@ async fn reading_goes_on_after_a_restart_where_it_was_committed() {
     let first = member(&client, &group, Assignor::Range);
     first.subscribe_topics(vec![topic.clone()]).unwrap();
     assert!(first.wait_assigned(later()).await.unwrap());
-    assert_eq!(first.committed(std::slice::from_ref(&partition)).await.unwrap(), [(partition.clone(), None)]);
+    assert_eq!(
+        first.committed(std::slice::from_ref(&partition)).await.unwrap(),
+        [(partition.clone(), None)]
+    );
     first.fetch(LONG).await.unwrap();
     let mut left = 3;
     first
@@ -271,7 +303,10 @@ async fn reading_goes_on_after_a_restart_where_it_was_committed() {
 
     let offset = OffsetAndMetadata { offset: 4, leader_epoch: None, metadata: "note".into() };
     second.commit(&[(partition.clone(), offset.clone())]).await.unwrap();
-    assert_eq!(second.committed(std::slice::from_ref(&partition)).await.unwrap(), [(partition.clone(), Some(offset))]);
+    assert_eq!(
+        second.committed(std::slice::from_ref(&partition)).await.unwrap(),
+        [(partition.clone(), Some(offset))]
+    );
 
     second.seek(&partition, 8).unwrap();
     assert_eq!(read(&second, 2).await, ["0:a", "0:b"]);
@@ -310,9 +345,17 @@ async fn new_partitions_and_new_topics_are_read_from_their_beginning() {
     assert_eq!(futures_util::future::join(read(&consumer, 1), write).await.0, ["0:a"]);
 
     let grow = CreatePartitionsTopic { name: topic.clone(), count: 2, assignments: None };
-    let request = CreatePartitionsRequest { topics: vec![grow], timeout_ms: 30_000, validate_only: false };
+    let request =
+        CreatePartitionsRequest { topics: vec![grow], timeout_ms: 30_000, validate_only: false };
     client.call(Target::Controller, Purpose::General, request).await.unwrap();
-    while client.topic(&topic, client::AutoCreate::No).await.unwrap().unwrap().partition(1).is_none_or(|p| p.leader.is_none()) {
+    while client
+        .topic(&topic, client::AutoCreate::No)
+        .await
+        .unwrap()
+        .unwrap()
+        .partition(1)
+        .is_none_or(|p| p.leader.is_none())
+    {
         tokio::time::sleep(Duration::from_millis(20)).await;
         client.refresh_topics(std::slice::from_ref(&topic)).await.unwrap();
     }
@@ -347,15 +390,19 @@ async fn partitions_are_read_without_a_group() {
         produce(&client, &topic, partition, Compression::Lz4, &[&value, &value]).await;
         expected.insert(partition, value);
     }
-    let config = ConsumerConfig { auto_offset_reset: OffsetReset::Earliest, ..ConsumerConfig::default() };
+    let config =
+        ConsumerConfig { auto_offset_reset: OffsetReset::Earliest, ..ConsumerConfig::default() };
     let consumer = Consumer::new(client.clone(), config);
-    consumer.assign((0..3).map(|partition| TopicPartition::new(topic.clone(), partition)).collect()).unwrap();
+    consumer
+        .assign((0..3).map(|partition| TopicPartition::new(topic.clone(), partition)).collect())
+        .unwrap();
     assert_eq!(read(&consumer, 6).await, ["0:p0", "0:p0", "1:p1", "1:p1", "2:p2", "2:p2"]);
     consumer.fetch(Duration::ZERO).await.unwrap();
     assert_eq!(consumer.take(&mut |_| Take::Yes).unwrap().records, 0, "nothing is left");
 
     // An offset that does not exist, without a reset policy.
-    let config = ConsumerConfig { auto_offset_reset: OffsetReset::None, ..ConsumerConfig::default() };
+    let config =
+        ConsumerConfig { auto_offset_reset: OffsetReset::None, ..ConsumerConfig::default() };
     let strict = Consumer::new(client.clone(), config);
     let partition = TopicPartition::new(topic.clone(), 0);
     strict.assign(vec![partition.clone()]).unwrap();

@@ -10,6 +10,10 @@ mod admin;
 
 mod cluster;
 
+mod consumer;
+
+mod producer;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
