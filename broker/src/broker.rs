@@ -144,7 +144,7 @@ impl Opened {
     /// Blocks on the disk.
     fn open(config: Config) -> Result<Self, StartError> {
         let directories = LockedDirectories::lock(&config, Arc::new(Disk))?;
-        let (log, image) = MetadataLog::open(directories.first())?;
+        let (log, image) = MetadataLog::open(&Disk, directories.first())?;
         let mut metadata = Metadata::new(log, image);
         // Durable before anything is served: leader epochs count the starts.
         let count = metadata.image().start_count.saturating_add(1);

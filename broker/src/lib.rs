@@ -28,6 +28,8 @@ mod metadata;
 mod node;
 mod offsets_topic;
 mod producers;
+#[cfg(test)]
+mod random;
 pub mod topic_config;
 mod topics;
 mod waiters;

@@ -1,7 +1,7 @@
 //! One log directory while the broker runs: who writes to it, who waits for its
 //! disk, and what is in it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(crate) struct Directory {
     is_offline: AtomicBool,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     tasks: Tasks,
-    partitions: Mutex<HashMap<(Str, i32), Arc<Partition>>>,
+    partitions: Mutex<BTreeMap<(Str, i32), Arc<Partition>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// `log.flush.offset.checkpoint.interval.ms`
     checkpoint_interval: Duration,
@@ -84,6 +84,14 @@ impl Directory {
         *self.jobs.lock() = Some(jobs);
         self.flush_at(Instant::now() + self.checkpoint_interval, Task::Checkpoint);
         Ok(())
+    }
+
+    /// In place of the threads: whoever gets the queue does the work of them all.
+    #[cfg(test)]
+    pub(super) fn start_by_hand(&self) -> mpsc::Receiver<Job> {
+        let (jobs, queue) = mpsc::channel(writer::QUEUE);
+        *self.jobs.lock() = Some(jobs);
+        queue
     }
 
     /// Where it is.

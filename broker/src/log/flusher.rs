@@ -72,6 +72,12 @@ impl Tasks {
         self.changed.notify_all();
     }
 
+    /// A task that can be done now, if there is one.
+    #[cfg(test)]
+    pub(super) fn take_ready(&self) -> Option<Task> {
+        self.state.lock().ready.pop_front()
+    }
+
     /// The next task; `None` when all is done and there will be no more.
     fn next(&self) -> Option<Task> {
         let mut state = self.state.lock();
@@ -100,14 +106,18 @@ impl Tasks {
 /// Works until the tasks are closed and done.
 pub(super) fn run(directory: &Directory) {
     while let Some(task) = directory.tasks().next() {
-        let done = catch_unwind(AssertUnwindSafe(|| match task {
-            Task::Flush(partition) => partition.run_flush(),
-            Task::Remove(path) => directory.remove_files(&path),
-            Task::Checkpoint => directory.checkpoint(),
-        }));
-        if done.is_err() {
+        if catch_unwind(AssertUnwindSafe(|| work(directory, task))).is_err() {
             tracing::error!("a flusher of a log directory failed");
             directory.go_offline();
         }
+    }
+}
+
+/// Does one task.
+pub(super) fn work(directory: &Directory, task: Task) {
+    match task {
+        Task::Flush(partition) => partition.run_flush(),
+        Task::Remove(path) => directory.remove_files(&path),
+        Task::Checkpoint => directory.checkpoint(),
     }
 }

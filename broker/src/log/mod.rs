@@ -7,10 +7,14 @@ mod file;
 mod flusher;
 mod index;
 mod leader_epochs;
+#[cfg(test)]
+mod memory_disk;
 mod meta_properties;
 mod partition;
 mod partition_log;
 mod partition_metadata;
+#[cfg(test)]
+mod power_loss;
 mod recovery;
 mod segment;
 mod snapshots;
@@ -19,7 +23,7 @@ mod validation;
 mod writer;
 
 pub(crate) use append::{Acks, AppendError, AppendOptions, Completion};
-pub(crate) use file::{Disk, FileRange, FileSystem};
+pub(crate) use file::{Disk, FileRange, FileSystem, LogFile};
 pub(crate) use partition::Partition;
 pub(crate) use partition_log::{ReadError, TimestampOffset};
 pub use store::StorageError;

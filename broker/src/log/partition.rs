@@ -11,7 +11,7 @@
 //! With `durability` `group` or `strict` the high watermark is what is on disk;
 //! with `interval` and `os` it is the log end offset.
 //!
-//! Locks, in the order in which they may be taken: `producers`, `flush`, `marks`.
+//! Locks, in the order in which they may be taken: `syncing`, `producers`, `flush`, `marks`.
 
 use std::collections::VecDeque;
 use std::io;
@@ -47,6 +47,7 @@ pub(crate) struct Partition {
     pub(super) log: PartitionLog,
     directory: Arc<Directory>,
     producers: Mutex<Producers>,
+    syncing: Mutex<()>,
     flush: Mutex<FlushState>,
     marks: RwLock<Marks>,
     waiters: Waiters,
@@ -130,6 +131,7 @@ impl Partition {
             log: start.log,
             directory,
             producers: Mutex::new(start.producers),
+            syncing: Mutex::default(),
             flush: Mutex::new(FlushState { synced: end, ..FlushState::default() }),
             marks: RwLock::new(Marks { log_start, end, high: end }),
             waiters: Waiters::default(),
@@ -326,7 +328,7 @@ impl Partition {
             return;
         }
         let mut producers = self.producers.lock();
-        let admitted = self.admit(&mut producers, appends);
+        let Admission { admitted, duplicates } = self.admit(&mut producers, appends);
         let batches: Vec<PreparedBatch> =
             admitted.iter().map(|admitted| admitted.batch.clone()).collect();
         let written = self.log.append(&batches, self.leader_epoch, &config);
@@ -348,11 +350,21 @@ impl Partition {
         if !admitted.is_empty() {
             self.publish(admitted, &config);
         }
+        let end_offset = self.log.end().offset;
+        for (duplicate, acks) in duplicates {
+            if duplicate.end_offset <= end_offset {
+                self.answer_when_durable(duplicate, acks);
+            } else {
+                // Its original came with it and could not be written.
+                let _ = duplicate.answer.send(Err(AppendError::NotWritten));
+            }
+        }
     }
 
     /// Sorts out what is refused or was appended before, and gives offsets to the rest.
-    fn admit(&self, producers: &mut Producers, appends: Vec<Append>) -> Vec<Admitted> {
+    fn admit(&self, producers: &mut Producers, appends: Vec<Append>) -> Admission {
         let mut admitted = Vec::with_capacity(appends.len());
+        let mut duplicates = Vec::new();
         let mut next_offset = self.log.end().offset;
         for Append { batch, acks, answer } in appends {
             match producers.check(&batch.header) {
@@ -367,7 +379,7 @@ impl Partition {
                     };
                     // Even if it is still on its way to the disk.
                     let end_offset = original.last_offset + 1;
-                    self.answer_when_durable(Waiting { end_offset, appended, answer }, acks);
+                    duplicates.push((Waiting { end_offset, appended, answer }, acks));
                 }
                 Ok(Verdict::New) => {
                     let header = BatchHeader { base_offset: next_offset, ..batch.header };
@@ -378,7 +390,7 @@ impl Partition {
                 }
             }
         }
-        admitted
+        Admission { admitted, duplicates }
     }
 
     fn append_time(&self, timestamp: i64) -> i64 {
@@ -497,6 +509,8 @@ impl Partition {
 
     /// Syncs what was appended so far and moves the marks. Blocks on the disk.
     pub(super) fn sync(&self) {
+        // The mark of one sync is durable only if what earlier ones took is.
+        let _in_order = self.syncing.lock();
         let (unsynced, mark) = self.log.take_unsynced();
         let synced = if self.directory.is_offline() {
             Err(io::Error::other("the log directory is offline"))
@@ -510,9 +524,11 @@ impl Partition {
                 tracing::error!(topic = %self.topic, partition = self.index, %error, "records cannot be synced");
                 self.directory.go_offline();
             }
+            let is_deleted = self.is_deleted.load(Ordering::Acquire);
+            let why = if is_deleted { AppendError::Deleted } else { AppendError::Offline };
             let waiting = std::mem::take(&mut self.flush.lock().waiting);
             for waiting in waiting {
-                let _ = waiting.answer.send(Err(AppendError::Offline));
+                let _ = waiting.answer.send(Err(why.clone()));
             }
             return;
         }
@@ -586,6 +602,13 @@ pub(super) struct CheckpointEntry {
     pub(super) recovery_point: i64,
     pub(super) log_start: i64,
     pub(super) high_watermark: i64,
+}
+
+/// What becomes of batches that came together.
+struct Admission {
+    admitted: Vec<Admitted>,
+    /// Batches that were appended before, or stand in `admitted`.
+    duplicates: Vec<(Waiting, Acks)>,
 }
 
 /// A batch that will be written.

@@ -47,9 +47,14 @@ pub(super) fn open_segments(
     for (index, base) in bases.iter().enumerate() {
         let is_last = index + 1 == bases.len();
         let end = bases.get(index + 1).copied().unwrap_or(i64::MAX);
-        let segment = Segment::open(files, directory, *base, false)?;
         // Segments that end below the recovery point were synced as a whole.
         let is_trusted = options.is_clean || end <= options.recovery_point;
+        if !is_trusted && *base > next_offset {
+            cut = Some(format!("the segment with offset {next_offset} is missing"));
+            remove_later(files, directory, bases.get(index..).unwrap_or_default(), &mut cut)?;
+            break;
+        }
+        let segment = Segment::open(files, directory, *base, false)?;
         let loaded = if is_trusted { segment.load(options.index_interval_bytes)? } else { None };
         match loaded {
             Some(next) => {
@@ -57,10 +62,10 @@ pub(super) fn open_segments(
                 visit_loaded(&segment, options.visit_from, end, visit)?;
             }
             None => {
-                let expected = next_offset.max(*base);
                 let scanned =
-                    segment
-                        .recover(expected, options.index_interval_bytes, |header| visit(header))?;
+                    segment.recover(next_offset, options.index_interval_bytes, |header| {
+                        visit(header)
+                    })?;
                 segment.file().sync()?;
                 next_offset = scanned.next_offset;
                 if let Some((bytes, reason)) = scanned.cut {

@@ -59,37 +59,31 @@ pub(super) fn offsets(files: &dyn FileSystem, directory: &Path) -> io::Result<Ve
     let names = files.list(directory)?;
     let parsed = names.iter().filter_map(|name| {
         let (offset, suffix) = name.to_str()?.split_once('.')?;
-        [KAFKA_SUFFIX, SUFFIX].contains(&suffix).then(|| offset.parse().ok())?
+        (suffix == SUFFIX).then(|| offset.parse().ok())?
     });
     let mut offsets: Vec<i64> = parsed.collect();
     offsets.sort_unstable();
-    offsets.dedup();
     Ok(offsets)
 }
 
-/// The state before an offset; `None` when the files are damaged. Kafka's file
-/// is enough where the directory is one that Kafka wrote.
+/// The state before an offset; `None` when the file is damaged.
+///
+/// Kafka's file is never read: it holds the last batch of a producer alone, and
+/// the batches in the log tell more.
 pub(super) fn read(
     files: &dyn FileSystem,
     directory: &Path,
     offset: i64,
-    now_ms: i64,
 ) -> io::Result<Option<Producers>> {
-    for suffix in [SUFFIX, KAFKA_SUFFIX] {
-        let path = directory.join(file_name(offset, suffix));
-        let Some(bytes) = files.read(&path)? else { continue };
-        let parsed = match suffix {
-            SUFFIX => Producers::from_bytes(&bytes),
-            _ => Producers::from_kafka_bytes(&bytes, now_ms),
-        };
-        match parsed {
-            Ok(producers) => return Ok(Some(producers)),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "a snapshot of producers cannot be used");
-            }
+    let path = directory.join(file_name(offset, SUFFIX));
+    let Some(bytes) = files.read(&path)? else { return Ok(None) };
+    match Producers::from_bytes(&bytes) {
+        Ok(producers) => Ok(Some(producers)),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "a snapshot of producers cannot be used");
+            Ok(None)
         }
     }
-    Ok(None)
 }
 
 /// Removes the snapshot of an offset.

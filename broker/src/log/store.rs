@@ -84,10 +84,29 @@ impl LockedDirectories {
     pub(crate) fn lock(config: &Config, files: Arc<dyn FileSystem>) -> Result<Self, StorageError> {
         let mut locks = Vec::new();
         for path in &config.log_dirs {
-            let made = files.create_directory(path);
-            made.map_err(|source| StorageError::io("create", path, source))?;
+            make(&*files, path)?;
             locks.push(lock(path)?);
         }
+        Self::prepare(config, files, locks)
+    }
+
+    /// For a file system that no other process can see.
+    #[cfg(test)]
+    pub(super) fn private(
+        config: &Config,
+        files: Arc<dyn FileSystem>,
+    ) -> Result<Self, StorageError> {
+        for path in &config.log_dirs {
+            make(&*files, path)?;
+        }
+        Self::prepare(config, files, Vec::new())
+    }
+
+    fn prepare(
+        config: &Config,
+        files: Arc<dyn FileSystem>,
+        locks: Vec<File>,
+    ) -> Result<Self, StorageError> {
         let cluster_id = MetaProperties::prepare(&*files, &config.log_dirs, config.node_id)?;
         Ok(Self { paths: config.log_dirs.clone(), files, cluster_id, locks })
     }
@@ -96,6 +115,22 @@ impl LockedDirectories {
     pub(crate) fn first(&self) -> &Path {
         self.paths.first().map_or_else(|| Path::new("."), PathBuf::as_path)
     }
+}
+
+/// Makes a log directory where it is missing. Its name has to last as long as
+/// what will be in it.
+fn make(files: &dyn FileSystem, directory: &Path) -> Result<(), StorageError> {
+    let missing = directory.ancestors().take_while(|path| !files.exists(path)).count();
+    let made = files.create_directory(directory).and_then(|()| {
+        let parents = directory.ancestors().skip(1).take(missing);
+        parents.map(or_here).try_for_each(|parent| files.sync_directory(parent))
+    });
+    made.map_err(|source| StorageError::io("create", directory, source))
+}
+
+/// The parent of a relative name is where the process runs.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 fn lock(directory: &Path) -> Result<File, StorageError> {
@@ -145,6 +180,21 @@ impl LogStore {
         config: &Config,
         known: Vec<KnownPartition>,
     ) -> Result<Self, StorageError> {
+        let store = Self::load(locked, config, known)?;
+        for directory in &store.shared.directories {
+            let started = directory.start();
+            let path = directory.path();
+            started.map_err(|source| StorageError::io("start the writer of", path, source))?;
+        }
+        Ok(store)
+    }
+
+    /// Opens what is on disk, without the threads.
+    pub(super) fn load(
+        locked: LockedDirectories,
+        config: &Config,
+        known: Vec<KnownPartition>,
+    ) -> Result<Self, StorageError> {
         let known: HashMap<String, KnownPartition> = known
             .into_iter()
             .map(|known| (format!("{}-{}", known.topic, known.index), known))
@@ -153,8 +203,6 @@ impl LogStore {
         for path in &locked.paths {
             let directory = Directory::new(path.clone(), Arc::clone(&locked.files), config);
             Loading::new(&directory, &known)?.load(config.log.recovery_threads)?;
-            let started = directory.start();
-            started.map_err(|source| StorageError::io("start the writer of", path, source))?;
             directories.push(directory);
         }
         let shared = Shared {
@@ -164,6 +212,11 @@ impl LogStore {
             _locks: locked.locks,
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    #[cfg(test)]
+    pub(super) fn directories(&self) -> &[Arc<Directory>] {
+        &self.shared.directories
     }
 
     /// The cluster's id, as the log directories have it.
@@ -208,17 +261,20 @@ impl LogStore {
     pub(crate) async fn close(&self) {
         let shared = Arc::clone(&self.shared);
         let closed = tokio::task::spawn_blocking(move || {
-            for directory in &shared.directories {
-                if directory.close()
-                    && let Err(error) = mark_clean(&*directory.files, directory.path())
-                {
-                    tracing::error!(path = %directory.path().display(), %error, "the clean stop cannot be noted");
-                }
-            }
+            shared.directories.iter().for_each(|directory| close(directory));
         });
         if closed.await.is_err() {
             tracing::error!("the log directories could not be closed");
         }
+    }
+}
+
+/// Syncs everything in a directory and marks it as cleanly closed. Blocks.
+pub(super) fn close(directory: &Directory) {
+    if directory.close()
+        && let Err(error) = mark_clean(&*directory.files, directory.path())
+    {
+        tracing::error!(path = %directory.path().display(), %error, "the clean stop cannot be noted");
     }
 }
 
@@ -298,6 +354,11 @@ impl<'a> Loading<'a> {
             });
             results.collect::<Result<Vec<()>, StorageError>>()
         })?;
+        if !self.is_clean {
+            // The names of directories that a killed process made may be in memory only.
+            let synced = self.directory.files.sync_directory(path);
+            synced.map_err(|source| StorageError::io("sync", path, source))?;
+        }
         Ok(())
     }
 
@@ -342,7 +403,7 @@ impl<'a> Loading<'a> {
         loop {
             let mut snapshot = None;
             while let Some(offset) = snapshots.pop() {
-                if let Some(producers) = snapshots::read(&**files, path, offset, now_ms)? {
+                if let Some(producers) = snapshots::read(&**files, path, offset)? {
                     snapshot = Some((offset, producers));
                     break;
                 }

@@ -46,7 +46,8 @@ pub(super) fn run(directory: &Directory, mut queue: mpsc::Receiver<Job>) {
     }
 }
 
-fn work(jobs: Vec<Job>) {
+/// Does the jobs, in their order for each partition.
+pub(super) fn work(jobs: Vec<Job>) {
     let mut by_partition: Vec<(Arc<Partition>, Vec<Append>)> = Vec::new();
     let mut places: HashMap<*const Partition, usize> = HashMap::new();
     for job in jobs {

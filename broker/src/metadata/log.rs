@@ -6,16 +6,16 @@
 //! only the last one can be torn by a crash. When the file holds much more than
 //! the metadata needs, it is replaced by its shortest form at start.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::image::MetadataImage;
 use super::record::{MetadataRecord, RecordError};
 use crate::durable;
-use crate::log::Disk;
+use crate::log::{FileSystem, LogFile};
 
 const FILE_NAME: &str = "cluster-metadata";
 const MAGIC: &[u8; 6] = b"ottlam";
@@ -69,7 +69,9 @@ pub enum MetadataError {
 #[derive(Debug)]
 pub(crate) struct MetadataLog {
     path: PathBuf,
-    file: File,
+    file: Arc<dyn LogFile>,
+    /// Bytes of whole records, header included.
+    size: u64,
     /// A sync failed: nobody knows what of the file is on disk.
     is_offline: bool,
 }
@@ -80,13 +82,16 @@ impl MetadataLog {
     ///
     /// # Errors
     /// When the file is damaged, foreign or of a newer version. It is left as it is then.
-    pub(crate) fn open(directory: &Path) -> Result<(Self, MetadataImage), MetadataError> {
+    pub(crate) fn open(
+        files: &dyn FileSystem,
+        directory: &Path,
+    ) -> Result<(Self, MetadataImage), MetadataError> {
         let path = directory.join(FILE_NAME);
-        let bytes = match read(&path)? {
+        let bytes = match read(files, &path)? {
             Some(bytes) => bytes,
             None => {
-                replace(&path, &MetadataImage::default())?;
-                read(&path)?.unwrap_or_default()
+                replace(files, &path, &MetadataImage::default())?;
+                read(files, &path)?.unwrap_or_default()
             }
         };
         let (image, valid) = replay(&path, bytes.clone())?;
@@ -95,11 +100,11 @@ impl MetadataLog {
             tracing::warn!(path = %path.display(), cut, "a change of the metadata was not finished before the last stop and is cut off");
         }
         if valid < bytes.len() || (valid > COMPACT_BYTES && valid > 2 * encode(&image).len()) {
-            replace(&path, &image)?;
+            replace(files, &path, &image)?;
         }
-        let file = OpenOptions::new().append(true).open(&path);
-        let file = file.map_err(|source| io_error("open", &path, source))?;
-        Ok((Self { path, file, is_offline: false }, image))
+        let file = files.open(&path, false).map_err(|source| io_error("open", &path, source))?;
+        let size = file.len().map_err(|source| io_error("look at", &path, source))?;
+        Ok((Self { path, file, size, is_offline: false }, image))
     }
 
     /// Writes and syncs the records, all or none as far as a later start can tell.
@@ -109,14 +114,13 @@ impl MetadataLog {
         }
         let mut bytes = BytesMut::new();
         records.iter().for_each(|record| put(&mut bytes, record));
-        let before = self.file.metadata().map(|metadata| metadata.len());
-        let before = before.map_err(|source| io_error("look at", &self.path, source))?;
-        if let Err(source) = self.file.write_all(&bytes) {
+        if let Err(source) = self.file.write_at(&mut [IoSlice::new(&bytes)], self.size) {
             // A full disk: what was written of it must not come before the next change.
-            self.is_offline = self.file.set_len(before).is_err();
+            self.is_offline = self.file.set_len(self.size).is_err();
             return Err(io_error("write", &self.path, source));
         }
-        self.file.sync_data().map_err(|source| {
+        self.size += bytes.len() as u64;
+        self.file.sync().map_err(|source| {
             self.is_offline = true;
             io_error("sync", &self.path, source)
         })
@@ -127,19 +131,16 @@ fn io_error(action: &'static str, path: &Path, source: io::Error) -> MetadataErr
     MetadataError::Io { action, path: path.to_owned(), source }
 }
 
-fn read(path: &Path) -> Result<Option<Bytes>, MetadataError> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(io_error("open", path, source)),
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|source| io_error("read", path, source))?;
-    Ok(Some(bytes.into()))
+fn read(files: &dyn FileSystem, path: &Path) -> Result<Option<Bytes>, MetadataError> {
+    files.read(path).map_err(|source| io_error("read", path, source))
 }
 
-fn replace(path: &Path, image: &MetadataImage) -> Result<(), MetadataError> {
-    durable::replace(&Disk, path, &encode(image))
+fn replace(
+    files: &dyn FileSystem,
+    path: &Path,
+    image: &MetadataImage,
+) -> Result<(), MetadataError> {
+    durable::replace(files, path, &encode(image))
         .map_err(|source| io_error("replace", path, source))
 }
 
@@ -210,9 +211,10 @@ fn split_record(bytes: &mut Bytes) -> Option<Result<Bytes, String>> {
 mod tests {
     use super::super::record::samples;
     use super::*;
+    use crate::log::Disk;
 
     fn written(directory: &Path) -> (MetadataImage, Vec<u8>) {
-        let (mut log, mut image) = MetadataLog::open(directory).unwrap();
+        let (mut log, mut image) = MetadataLog::open(&Disk, directory).unwrap();
         for record in samples().iter().take(5) {
             log.append(std::slice::from_ref(record)).unwrap();
             image.apply(record);
@@ -224,7 +226,7 @@ mod tests {
     fn what_was_appended_is_there_after_opening_again() {
         let directory = tempfile::tempdir().unwrap();
         let (image, _) = written(directory.path());
-        assert_eq!(MetadataLog::open(directory.path()).unwrap().1, image);
+        assert_eq!(MetadataLog::open(&Disk, directory.path()).unwrap().1, image);
     }
 
     #[test]
@@ -233,10 +235,10 @@ mod tests {
         let (image, bytes) = written(directory.path());
         for length in HEADER_BYTES..bytes.len() {
             std::fs::write(directory.path().join(FILE_NAME), &bytes[..length]).unwrap();
-            let (mut log, cut) = MetadataLog::open(directory.path()).unwrap();
+            let (mut log, cut) = MetadataLog::open(&Disk, directory.path()).unwrap();
             assert_ne!(cut, image);
             log.append(&[MetadataRecord::ProducerIds { next: 5000 }]).unwrap();
-            let (_, again) = MetadataLog::open(directory.path()).unwrap();
+            let (_, again) = MetadataLog::open(&Disk, directory.path()).unwrap();
             assert_eq!(again.next_producer_id, 5000, "after a cut at {length}");
         }
     }
@@ -257,7 +259,7 @@ mod tests {
             ("half a header", bytes[..5].to_vec(), "is not a metadata log"),
         ] {
             std::fs::write(&path, &bytes).unwrap();
-            let error = MetadataLog::open(directory.path()).unwrap_err().to_string();
+            let error = MetadataLog::open(&Disk, directory.path()).unwrap_err().to_string();
             assert!(error.contains(expected), "{case}: {error}");
             assert_eq!(std::fs::read(&path).unwrap(), bytes, "{case}");
         }
@@ -266,7 +268,7 @@ mod tests {
     #[test]
     fn a_log_of_much_history_is_shortened_at_start() {
         let directory = tempfile::tempdir().unwrap();
-        let (mut log, _) = MetadataLog::open(directory.path()).unwrap();
+        let (mut log, _) = MetadataLog::open(&Disk, directory.path()).unwrap();
         for next in 0..600 {
             let records: Vec<_> = (0..10)
                 .map(|step| MetadataRecord::ProducerIds { next: next * 10 + step })
@@ -275,8 +277,8 @@ mod tests {
         }
         let size = || std::fs::metadata(directory.path().join(FILE_NAME)).unwrap().len();
         let before = size();
-        let (_, image) = MetadataLog::open(directory.path()).unwrap();
+        let (_, image) = MetadataLog::open(&Disk, directory.path()).unwrap();
         assert!(size() < before / 10);
-        assert_eq!(MetadataLog::open(directory.path()).unwrap().1, image);
+        assert_eq!(MetadataLog::open(&Disk, directory.path()).unwrap().1, image);
     }
 }

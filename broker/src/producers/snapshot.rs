@@ -145,6 +145,7 @@ impl Producers {
     ///
     /// # Errors
     /// When it is damaged, or of a version other than 1.
+    #[cfg(test)]
     pub(crate) fn from_kafka_bytes(mut bytes: &[u8], now_ms: i64) -> Result<Self, SnapshotError> {
         let version = bytes.try_get_i16()?;
         if version != KAFKA_VERSION {

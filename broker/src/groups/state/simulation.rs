@@ -21,28 +21,13 @@ use super::{
     Action, ClassicGroup, GroupLimits, GroupState, Join, MemberSync, Protocol, StoreId, Ticket,
 };
 use crate::groups::records::GroupMetadata;
+use crate::random::Random;
 
 const SEEDS: u64 = 400;
 const STEPS: usize = 400;
 const CLIENTS: usize = 5;
 const SESSION_MS: i64 = 100;
 const REBALANCE_MS: i64 = 60;
-
-/// Xorshift: enough to choose by.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-
-    fn one_in(&mut self, chance: u64) -> bool {
-        self.below(chance) == 0
-    }
-}
 
 #[derive(Debug, PartialEq)]
 enum Phase {
@@ -86,7 +71,7 @@ struct Simulation {
 
 impl Simulation {
     fn new(seed: u64) -> Self {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut random = Random::new(seed);
         let delay = if random.one_in(3) { 20 } else { 0 };
         let limits = GroupLimits { initial_rebalance_delay_ms: delay, max_size: usize::MAX };
         let clients = (0..CLIENTS).map(|index| Client {

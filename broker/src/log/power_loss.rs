@@ -1,0 +1,493 @@
+//! Random lives of a log: producers that write, a process that is killed, power
+//! that fails at any write. Every run is given by its seed, which a failure names.
+//!
+//! # What must hold after each start
+//! - The log opens without help.
+//! - What was acknowledged with acks=all, or could be read, is there.
+//! - Offsets are dense, and what an idempotent producer sent is there once.
+//! - A producer that sends its last batches again is told their first offsets.
+//! - Topics that were created are there, and those that were deleted are not.
+//!
+//! That the model sees it when a promise is broken is shown by leaving out one
+//! sync after the other.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use protocol::config_def::ConfigValues;
+use protocol::records::{BatchBuilder, Compression, RecordIter, batches};
+use protocol::{Str, Uuid};
+use tokio::sync::mpsc;
+
+use super::append::{Acks, AppendOptions, Completion};
+use super::memory_disk::{LostSync, MemoryDisk};
+use super::partition::Partition;
+use super::store::{self, KnownPartition, LockedDirectories, LogStore};
+use super::writer::{self, Job};
+use super::{FileSystem, flusher};
+use crate::config::Config;
+use crate::metadata::{Metadata, MetadataLog, MetadataRecord};
+use crate::random::Random;
+use crate::topic_config::TopicConfig;
+
+/// Runs of [`LIVES`] starts each.
+const SEEDS: u64 = 250;
+const LIVES: u64 = 5;
+/// Changes of the disk in one life, at most.
+const CHANGES: u64 = 150;
+const TOPICS: u64 = 3;
+const PARTITIONS: i32 = 2;
+const PRODUCERS: i64 = 3;
+/// Batches that a producer may have in flight, and sends again after a restart.
+const WINDOW: usize = 5;
+
+#[derive(Debug)]
+struct Life {
+    disk: MemoryDisk,
+    store: LogStore,
+    metadata: Metadata,
+    queue: mpsc::Receiver<Job>,
+    partitions: BTreeMap<(Uuid, i32), Arc<Partition>>,
+}
+
+/// A batch of an idempotent producer.
+#[derive(Debug, Clone)]
+struct Sent {
+    sequence: i32,
+    values: Vec<String>,
+    /// Known when it was acknowledged.
+    offset: Option<i64>,
+}
+
+/// What one partition has promised.
+#[derive(Debug, Default)]
+struct Promised {
+    records: BTreeMap<i64, String>,
+    windows: BTreeMap<i64, VecDeque<Sent>>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    partition: (Uuid, i32),
+    values: Vec<String>,
+    acks: Acks,
+    producer: Option<(i64, i32)>,
+    completion: Completion,
+}
+
+#[derive(Debug)]
+struct Simulation {
+    random: Random,
+    disk: MemoryDisk,
+    config: Config,
+    /// Topics that exist for certain.
+    topics: BTreeMap<Uuid, Str>,
+    deleted: HashSet<Uuid>,
+    promised: BTreeMap<(Uuid, i32), Promised>,
+    pending: Vec<Pending>,
+    last_value: u64,
+}
+
+impl Simulation {
+    fn new(seed: u64, lost_sync: Option<LostSync>) -> Self {
+        let values = [("log.dirs", "/srv/data"), ("num.recovery.threads.per.data.dir", "1")];
+        let values = values.map(|(name, value)| (name.into(), value.into()));
+        let config = Config::from_values(values.into_iter().collect()).expect("they fit");
+        Self {
+            random: Random::new(seed),
+            disk: MemoryDisk::new(seed, lost_sync),
+            config,
+            topics: BTreeMap::new(),
+            deleted: HashSet::new(),
+            promised: BTreeMap::new(),
+            pending: Vec::new(),
+            last_value: 0,
+        }
+    }
+
+    /// One life after the other; says what promise was broken.
+    fn run(&mut self, lost_while_opening: Option<LostSync>) -> Result<(), String> {
+        for _ in 0..LIVES {
+            let mut life = loop {
+                let limit = self.random.below(CHANGES);
+                self.disk.stop_after(limit);
+                if lost_while_opening.is_some() {
+                    self.disk.lose_sync(lost_while_opening);
+                }
+                let opened = self.open();
+                if lost_while_opening.is_some() {
+                    self.disk.lose_sync(None);
+                }
+                match opened {
+                    Ok(life) => break life,
+                    Err(_) if self.disk.has_stopped() => self.restart(),
+                    Err(error) => return Err(error),
+                }
+            };
+            self.live(&mut life)?;
+            drop(life);
+            self.restart();
+        }
+        let mut life = self.open()?;
+        self.verify(&mut life)
+    }
+
+    fn restart(&mut self) {
+        let power_was_gone = !self.random.one_in(3);
+        self.pending.clear();
+        self.disk = self.disk.restart(power_was_gone);
+    }
+
+    fn open(&mut self) -> Result<Life, String> {
+        let files: Arc<dyn FileSystem> = Arc::new(self.disk.clone());
+        let text = |error: &dyn std::fmt::Display| format!("it does not open: {error}");
+        let locked = LockedDirectories::private(&self.config, Arc::clone(&files));
+        let locked = locked.map_err(|error| text(&error))?;
+        let opened = MetadataLog::open(&*files, locked.first());
+        let (log, image) = opened.map_err(|error| text(&error))?;
+        let mut metadata = Metadata::new(log, image);
+        let count = metadata.image().start_count + 1;
+        let started = metadata.commit(&[MetadataRecord::Started { count }]);
+        started.map_err(|error| text(&error))?;
+        let known: Vec<KnownPartition> = metadata
+            .image()
+            .topics()
+            .flat_map(|topic| {
+                (0..PARTITIONS).map(|index| KnownPartition {
+                    topic: topic.name.clone(),
+                    index,
+                    topic_id: topic.id,
+                    leader_epoch: count,
+                    config: topic_config(),
+                })
+            })
+            .collect();
+        let store = LogStore::load(locked, &self.config, known.clone());
+        let store = store.map_err(|error| text(&error))?;
+        let queue = store.directories()[0].start_by_hand();
+        let partitions = known
+            .into_iter()
+            .map(|known| ((known.topic_id, known.index), store.partition(known)))
+            .collect();
+        Ok(Life { disk: self.disk.clone(), store, metadata, queue, partitions })
+    }
+
+    fn live(&mut self, life: &mut Life) -> Result<(), String> {
+        self.verify(life)?;
+        self.send_again(life)?;
+        while !life.disk.has_stopped() {
+            match self.random.below(100) {
+                0..40 => self.append(life),
+                40..65 => life.write(self.random.below(8)),
+                65..90 => life.flush(),
+                90..93 => life.store.directories()[0].checkpoint(),
+                93..97 => self.create_topic(life),
+                97 => self.delete_topic(life),
+                _ => {
+                    // A clean stop, unless everything stops in its middle.
+                    life.write(u64::MAX);
+                    while life.flush_one() {}
+                    self.settle(life)?;
+                    store::close(&life.store.directories()[0]);
+                    return Ok(());
+                }
+            }
+            self.settle(life)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, life: &Life) {
+        let partitions: Vec<_> = life.partitions.iter().collect();
+        if partitions.is_empty() {
+            return;
+        }
+        let (key, partition) = partitions[self.random.below(partitions.len() as u64) as usize];
+        let count = 1 + self.random.below(3);
+        let values: Vec<String> = (0..count)
+            .map(|_| {
+                self.last_value += 1;
+                format!("value-{}", self.last_value)
+            })
+            .collect();
+        let mut acks = Acks::All;
+        let mut producer = None;
+        if self.random.one_in(2) {
+            let id = self.random.below(PRODUCERS as u64) as i64;
+            let window = self.promised.entry(*key).or_default().windows.entry(id).or_default();
+            if window.len() == WINDOW && window.front().is_some_and(|sent| sent.offset.is_none()) {
+                return;
+            }
+            let sequence = window.back().map_or(0, |last| last.sequence + last.values.len() as i32);
+            if window.len() == WINDOW {
+                window.pop_front();
+            }
+            window.push_back(Sent { sequence, values: values.clone(), offset: None });
+            producer = Some((id, sequence));
+        } else if self.random.one_in(3) {
+            acks = Acks::Leader;
+        }
+        self.hand_over(*key, partition, values, acks, producer);
+    }
+
+    fn hand_over(
+        &mut self,
+        key: (Uuid, i32),
+        partition: &Arc<Partition>,
+        values: Vec<String>,
+        acks: Acks,
+        producer: Option<(i64, i32)>,
+    ) {
+        let options = AppendOptions { acks, api_version: i16::MAX };
+        let handed_over = partition.append(batch(&values, producer), options).now_or_never();
+        let completion = handed_over.expect("the queue has room").expect("the batch is good");
+        self.pending.push(Pending { partition: key, values, acks, producer, completion });
+    }
+
+    /// Takes note of the answers.
+    fn settle(&mut self, life: &Life) -> Result<(), String> {
+        let mut waiting = Vec::new();
+        for mut pending in std::mem::take(&mut self.pending) {
+            match (&mut pending.completion).now_or_never() {
+                None => waiting.push(pending),
+                Some(Ok(appended)) => self.promise(&pending, appended.base_offset)?,
+                Some(Err(_)) if life.disk.has_stopped() => {}
+                Some(Err(_)) if self.deleted.contains(&pending.partition.0) => {}
+                Some(Err(error)) => return Err(format!("refused: {error}")),
+            }
+        }
+        self.pending = waiting;
+        Ok(())
+    }
+
+    fn promise(&mut self, pending: &Pending, offset: i64) -> Result<(), String> {
+        let promised = self.promised.entry(pending.partition).or_default();
+        if let Some((id, sequence)) = pending.producer {
+            let window = promised.windows.entry(id).or_default();
+            if let Some(sent) = window.iter_mut().find(|sent| sent.sequence == sequence) {
+                let before = sent.offset.replace(offset);
+                if before.is_some_and(|before| before != offset) {
+                    return Err(format!(
+                        "{} is at {offset}, and was at {before:?}",
+                        sent.values[0]
+                    ));
+                }
+            }
+        }
+        if pending.acks == Acks::All {
+            promised.records.extend((offset..).zip(pending.values.iter().cloned()));
+        }
+        Ok(())
+    }
+
+    fn create_topic(&mut self, life: &mut Life) {
+        let name = Str::from(format!("topic{}", self.random.below(TOPICS)));
+        if life.metadata.image().topic(&name).is_some() {
+            return;
+        }
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&self.random.below(u64::MAX).to_be_bytes());
+        let id = Uuid::from_bytes(id);
+        let start_count = life.metadata.image().start_count;
+        let record = MetadataRecord::TopicCreated {
+            name: name.clone(),
+            id,
+            partitions: PARTITIONS,
+            start_count,
+            configs: ConfigValues::default(),
+        };
+        if life.metadata.commit(&[record]).is_err() {
+            return;
+        }
+        self.topics.insert(id, name.clone());
+        for index in 0..PARTITIONS {
+            let (topic, config) = (name.clone(), topic_config());
+            let known =
+                KnownPartition { topic, index, topic_id: id, leader_epoch: start_count, config };
+            life.partitions.insert((id, index), life.store.partition(known));
+        }
+    }
+
+    fn delete_topic(&mut self, life: &mut Life) {
+        let Some(id) = life.metadata.image().topics().next().map(|topic| topic.id) else { return };
+        // From here on it may be gone, whether that is said or not.
+        self.topics.remove(&id);
+        self.deleted.insert(id);
+        let record = MetadataRecord::TopicDeleted { id };
+        if life.metadata.commit(&[record]).is_err() {
+            return;
+        }
+        for index in 0..PARTITIONS {
+            self.promised.remove(&(id, index));
+            if let Some(partition) = life.partitions.remove(&(id, index)) {
+                drop(partition.delete());
+            }
+        }
+        life.write(u64::MAX);
+    }
+
+    /// What every producer does that has not heard of its last batches.
+    fn send_again(&mut self, life: &mut Life) -> Result<(), String> {
+        let keys: Vec<_> = life.partitions.keys().copied().collect();
+        for key in keys {
+            let windows = self.promised.get(&key).map(|promised| promised.windows.clone());
+            for (id, window) in windows.unwrap_or_default() {
+                for sent in window {
+                    let partition = Arc::clone(&life.partitions[&key]);
+                    let producer = Some((id, sent.sequence));
+                    self.hand_over(key, &partition, sent.values, Acks::All, producer);
+                    life.write(self.random.below(3));
+                    self.settle(life)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn verify(&mut self, life: &mut Life) -> Result<(), String> {
+        for (id, name) in &self.topics {
+            if life.metadata.image().topic_by_id(*id).is_none() {
+                return Err(format!("{name} was created and is gone"));
+            }
+        }
+        for (key, partition) in &life.partitions {
+            let there = match read_all(partition) {
+                Err(_) if life.disk.has_stopped() => return Ok(()),
+                there => there?,
+            };
+            let promised = self.promised.entry(*key).or_default();
+            for (offset, value) in &promised.records {
+                if there.get(offset) != Some(value) {
+                    let found = there.get(offset);
+                    return Err(format!("{value} was at {offset}, where now is {found:?}"));
+                }
+            }
+            let distinct: HashSet<_> = there.values().collect();
+            if distinct.len() != there.len() {
+                return Err(format!("something is there twice: {there:?}"));
+            }
+            // Whoever read it counts on it.
+            promised.records = there;
+        }
+        Ok(())
+    }
+}
+
+impl Life {
+    fn write(&mut self, limit: u64) {
+        let mut jobs = Vec::new();
+        while (jobs.len() as u64) < limit
+            && let Ok(job) = self.queue.try_recv()
+        {
+            jobs.push(job);
+        }
+        writer::work(jobs);
+    }
+
+    fn flush_one(&mut self) -> bool {
+        let directory = &self.store.directories()[0];
+        let task = directory.tasks().take_ready();
+        task.map(|task| flusher::work(directory, task)).is_some()
+    }
+
+    fn flush(&mut self) {
+        self.flush_one();
+    }
+}
+
+fn topic_config() -> Arc<TopicConfig> {
+    let overrides = [
+        // A roll every few batches, an index entry for nearly each.
+        ("internal.segment.bytes", "600"),
+        ("index.interval.bytes", "100"),
+    ];
+    let overrides = overrides.map(|(name, value)| (name.into(), value.into()));
+    Arc::new(TopicConfig::resolve(&overrides.into_iter().collect(), &Config::default()))
+}
+
+fn batch(values: &[String], producer: Option<(i64, i32)>) -> Bytes {
+    let mut builder = BatchBuilder::new(Compression::None);
+    if let Some((id, sequence)) = producer {
+        builder.set_producer(id, 0, sequence);
+    }
+    for value in values {
+        builder.append(1_000, None, Some(value.as_bytes()), &[]);
+    }
+    builder.build()
+}
+
+/// Everything that clients can read of a partition, which has to be all there is.
+fn read_all(partition: &Partition) -> Result<BTreeMap<i64, String>, String> {
+    let mut there = BTreeMap::new();
+    let mut next = partition.log_start_offset();
+    let end = partition.log_end_offset();
+    if partition.high_watermark() != end {
+        return Err("not everything is on disk when the partition serves".to_owned());
+    }
+    while next < end {
+        let range = partition.read(next, 10_000, true).map_err(|error| error.to_string())?;
+        let range = range.ok_or_else(|| format!("nothing is at {next} of {end}"))?;
+        let bytes = range.read().map_err(|error| error.to_string())?;
+        for batch in batches(bytes) {
+            let batch = batch.map_err(|error| error.to_string())?;
+            batch.verify_crc().map_err(|error| format!("at {next}: {error}"))?;
+            let section = batch.record_section(1_000_000).map_err(|error| error.to_string())?;
+            for record in RecordIter::new(batch.header(), &section) {
+                let record = record.map_err(|error| error.to_string())?;
+                if record.offset != next {
+                    return Err(format!("{next} is missing, the next is {}", record.offset));
+                }
+                let value = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
+                there.insert(record.offset, value);
+                next += 1;
+            }
+        }
+    }
+    Ok(there)
+}
+
+/// The seed of the first run that breaks a promise.
+fn first_failure(
+    lost_sync: Option<LostSync>,
+    lost_while_opening: Option<LostSync>,
+) -> Option<(u64, String)> {
+    (0..SEEDS).find_map(|seed| {
+        let result = Simulation::new(seed, lost_sync).run(lost_while_opening);
+        result.err().map(|error| (seed, error))
+    })
+}
+
+#[test]
+fn nothing_that_was_promised_is_lost() {
+    let failure = first_failure(None, None);
+    assert!(failure.is_none(), "seed {failure:?}");
+}
+
+#[test]
+fn every_sync_is_needed() {
+    for lost_sync in [
+        LostSync::File(".log"),
+        LostSync::File("cluster-metadata"),
+        LostSync::File(".tmp"),
+        LostSync::Directory("-0"),
+        LostSync::Directory("/data"),
+        LostSync::Directory("/srv"),
+    ] {
+        assert!(first_failure(Some(lost_sync), None).is_some(), "{lost_sync:?} is not missed");
+    }
+}
+
+#[test]
+fn what_a_start_finds_is_synced_before_it_is_served() {
+    for lost_sync in [
+        LostSync::File(".log"),
+        LostSync::File("cluster-metadata"),
+        LostSync::Directory("-0"),
+        LostSync::Directory("/data"),
+    ] {
+        let failure = first_failure(None, Some(lost_sync));
+        assert!(failure.is_some(), "{lost_sync:?} is not missed");
+    }
+}
