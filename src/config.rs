@@ -211,6 +211,17 @@ fn read_toml(path: &Path, text: &str, sink: &mut Sink) -> Result<(), String> {
     Ok(())
 }
 
+/// The entries of a properties file that is not the program's configuration.
+///
+/// # Errors
+/// When it cannot be read, with the reason.
+pub(crate) fn load_properties(path: &Path) -> Result<Vec<(String, String)>, String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let properties =
+        properties::parse(&properties::decode(bytes)).map_err(|error| error.to_string())?;
+    Ok(properties.into_iter().map(|property| (property.name, property.value)).collect())
+}
+
 fn read_properties(path: &Path, text: &str, sink: &mut Sink) -> Result<(), String> {
     for property in properties::parse(text).map_err(|error| error.to_string())? {
         let origin = Origin::File { path: path.to_owned(), line: Some(property.line) };

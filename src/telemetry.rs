@@ -10,6 +10,19 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LoggingFormat, Program};
 
+/// Starts logging for a tool of the command line: only what a user has to know.
+pub(crate) fn start_tool() {
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time();
+    if builder.try_init().is_err() {
+        tracing::debug!("logging had been started before");
+    }
+}
+
 /// Starts logging. The first call counts: tests of one process may call it
 /// again.
 pub(crate) fn start(program: &Program) {

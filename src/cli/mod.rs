@@ -4,7 +4,16 @@
 //! the name that Kafka gave the tool when the program is started through a
 //! link of that name (`kafka-topics`, `kafka-topics.sh`).
 
+mod client_settings;
+mod configs;
+mod consume;
+mod groups;
+mod options;
+mod produce;
+mod progress;
 mod serve;
+mod session;
+mod topics;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -19,6 +28,11 @@ pub(crate) const OK: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
 /// The command line or the configuration is wrong, and nothing was done.
 pub(crate) const USAGE: u8 = 2;
+
+/// The exit code after a signal, as shells count: 128 and its number.
+pub(crate) fn signalled(number: i32) -> u8 {
+    u8::try_from(128 + number).unwrap_or(FAILED)
+}
 
 /// A subcommand.
 struct Command {
@@ -59,12 +73,44 @@ impl Invocation {
 }
 
 /// All subcommands, in the order of the help.
-const COMMANDS: &[Command] = &[Command {
-    name: "serve",
-    kafka_name: None,
-    about: "Start broker and REST proxy (what `ottla` alone does)",
-    run: serve::run,
-}];
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "serve",
+        kafka_name: None,
+        about: "Start broker and REST proxy (what `ottla` alone does)",
+        run: serve::run,
+    },
+    Command {
+        name: "topics",
+        kafka_name: Some("kafka-topics"),
+        about: "Create, list, describe, extend and delete topics",
+        run: topics::run,
+    },
+    Command {
+        name: "produce",
+        kafka_name: Some("kafka-console-producer"),
+        about: "Write the lines of standard input to a topic",
+        run: produce::run,
+    },
+    Command {
+        name: "consume",
+        kafka_name: Some("kafka-console-consumer"),
+        about: "Print the records of topics",
+        run: consume::run,
+    },
+    Command {
+        name: "groups",
+        kafka_name: Some("kafka-consumer-groups"),
+        about: "List, describe and delete consumer groups, move their offsets",
+        run: groups::run,
+    },
+    Command {
+        name: "configs",
+        kafka_name: Some("kafka-configs"),
+        about: "Show and change settings of topics, brokers and groups",
+        run: configs::run,
+    },
+];
 
 /// Runs what the arguments ask for; the first one is the name of the program.
 pub(crate) fn run(mut arguments: Vec<OsString>) -> ExitCode {
@@ -175,6 +221,21 @@ mod tests {
         check("/usr/bin/ottla --set a=b", "ottla serve: --set a=b");
         check("ottla serve --config x", "ottla serve: --config x");
         check("/opt/renamed serve", "ottla serve:");
+    }
+
+    #[test]
+    fn a_link_with_the_name_of_a_tool_is_that_tool() {
+        for tool in [
+            "kafka-topics",
+            "kafka-console-producer",
+            "kafka-console-consumer",
+            "kafka-configs",
+            "kafka-consumer-groups",
+        ] {
+            check(&format!("{tool} --topic t"), &format!("{tool}: --topic t"));
+            check(&format!("/opt/kafka/bin/{tool}.sh --topic t"), &format!("{tool}: --topic t"));
+        }
+        check("ottla kafka-topics --list", "ottla topics: --list");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{FAILED, Invocation, OK, USAGE, complain, print};
+use super::{FAILED, Invocation, OK, USAGE, complain, print, signalled};
 use crate::config::{Config, Flag, Sources};
 use crate::server::{self, Ended};
 use crate::shutdown::CutShort;
@@ -85,12 +85,9 @@ pub(super) fn run(invocation: Invocation) -> u8 {
     match server::run(config, arguments.ready_file.as_deref()) {
         Ok(Ended::Stopped) => OK,
         Ok(Ended::CutShort(CutShort::ByDeadline)) => FAILED,
-        // As shells count: 128 and the number of the signal.
-        Ok(Ended::CutShort(CutShort::BySignal(number))) => {
-            u8::try_from(128 + number).unwrap_or(FAILED)
-        }
+        Ok(Ended::CutShort(CutShort::BySignal(number))) => signalled(number),
         Err(error) => {
-            complain(&format!("{error:#}"));
+            complain(&error.to_string());
             FAILED
         }
     }
