@@ -123,7 +123,7 @@ impl Broker {
     /// Stops in order: no new connections and requests, waiting fetches and
     /// joins are answered, what was appended is synced, and the log directories
     /// are marked as cleanly closed.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;

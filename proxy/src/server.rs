@@ -2,9 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::KeepAlive;
@@ -31,13 +29,13 @@ pub struct Server {
     running: JoinHandle<io::Result<()>>,
 }
 
-/// Serves the REST proxy on `rest.listeners`, on threads of its own. Returns
-/// when its sockets take connections. Must be called within the tokio runtime
+/// Serves the REST proxy on `rest.listeners`, on `workers` threads of its own.
+/// Returns when its sockets take connections. Must be called within the tokio runtime
 /// that `client` was made in; [`Config::client`] has its settings.
 ///
 /// # Errors
 /// When a listener cannot be bound, or not all threads can be started.
-pub async fn serve(config: Config, client: Client) -> io::Result<Server> {
+pub async fn serve(config: Config, client: Client, workers: usize) -> io::Result<Server> {
     let mut listeners = Vec::new();
     for listener in &config.listeners {
         listeners.extend(bind(listener)?);
@@ -50,7 +48,7 @@ pub async fn serve(config: Config, client: Client) -> io::Result<Server> {
     }
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
 
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = workers.max(1);
     let bounds = config.bounds.clone();
     let surroundings = Surroundings::new(&config.cors);
     let app = Arc::new(App::new(config, client));
