@@ -63,7 +63,7 @@ impl Shared {
             }
             let now = Instant::now();
             let is_ready = self.state.lock().is_ready();
-            if is_first_round || !is_ready {
+            if is_first_round || (!is_ready && now < deadline) {
                 let waits = !is_ready && (!is_first_round || fetcher.in_flight.is_empty());
                 let until =
                     if waits { deadline.saturating_duration_since(now) } else { Duration::ZERO };

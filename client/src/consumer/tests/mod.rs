@@ -149,6 +149,18 @@ async fn a_read_without_wait_asks_once() {
 }
 
 #[tokio::test]
+async fn a_read_of_nothing_ends_when_its_wait_is_over() {
+    let broker = FakeBroker::new();
+    broker.create("t", 1);
+    let consumer = assigned(&broker, OffsetReset::Earliest);
+    consumer.fetch(Duration::ZERO).await.unwrap();
+    assert_eq!(broker.count_asked("fetch"), 1);
+    consumer.fetch(Duration::from_millis(3)).await.unwrap();
+    assert_eq!(take(&consumer), "");
+    consumer.close().await;
+}
+
+#[tokio::test]
 async fn nothing_is_fetched_while_nobody_reads() {
     let broker = FakeBroker::new();
     broker.create("t", 1);
