@@ -1,0 +1,5 @@
+//! Tests of the REST proxy on whatever broker [`Stack`](crate::harness::Stack) names.
+
+mod golden;
+mod negotiation;
+mod transcripts;
