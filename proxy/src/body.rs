@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{self, Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::config::BoundsConfig;
@@ -156,21 +157,42 @@ impl Body {
     ///
     /// # Errors
     /// 422 for a member that does not exist, 400 for all else.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
-        if self.is_missing() { Ok(None) } else { parse(self).map(Some) }
+    pub(crate) async fn json<T: DeserializeOwned + Send + 'static>(
+        self,
+    ) -> Result<Option<T>, Error> {
+        if self.is_missing() {
+            return Ok(None);
+        }
+        let parsed = if self.len() < LARGE {
+            parse(&self)
+        } else {
+            web::block(move || parse(&self)).await.map_err(|_| Error::Internal)?
+        };
+        parsed.map(Some)
     }
 }
 
 /// Reads JSON into a value, with the errors of [`Body::json`].
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(text).map_err(|error| {
+    // An array of a structure's members would do, too.
+    if text.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Error::Malformed("An object belongs where there is an array".to_owned()));
+    }
+    serde_json::from_slice(text).or_else(|error| {
         let sentence = error.to_string();
+        if sentence.starts_with("duplicate field") && text.len() < LARGE {
+            // A tree keeps the last of them, which is the one that counts.
+            let tree = serde_json::from_slice::<Value>(text);
+            if let Some(value) = tree.ok().and_then(|tree| serde_json::from_value(tree).ok()) {
+                return Ok(value);
+            }
+        }
         let unknown = sentence.strip_prefix("unknown field `");
         match unknown
             .and_then(|rest| rest.split_once("`, expected").or(rest.split_once("`, there are")))
         {
-            Some((name, _)) => Error::Invalid(unknown_member(name)),
-            None => Error::Malformed(sentence),
+            Some((name, _)) => Err(Error::Invalid(unknown_member(name))),
+            None => Err(Error::Malformed(sentence)),
         }
     })
 }
@@ -226,9 +248,10 @@ mod tests {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
-            #[serde(rename = "number")]
-            _number: Option<i32>,
+            number: Option<i32>,
         }
+        let last = parse::<Wanted>(br#"{"number":1,"number":2}"#).unwrap();
+        assert_eq!(last.number, Some(2), "of equal members the last counts");
         let error = |text: &str| parse::<Wanted>(text.as_bytes()).unwrap_err();
         assert!(parse::<Wanted>(br#"{"number":1}"#).is_ok());
         assert_eq!(error(r#"{"foo":1}"#).to_string(), "Unrecognized field: foo");
