@@ -19,6 +19,7 @@
 mod batch;
 mod buffer;
 mod builder;
+mod compacted;
 mod compression;
 mod control;
 pub mod edit;
