@@ -198,7 +198,10 @@ impl Running {
         let rest = services.rest.as_deref().unwrap_or_default();
         row("REST proxy", rest);
         for data in &self.data {
-            row("Data", &data.display().to_string());
+            row(
+                "Data",
+                &std::path::absolute(data).unwrap_or_else(|_| data.clone()).display().to_string(),
+            );
         }
         message
             + &format!(

@@ -26,8 +26,10 @@ pub(crate) fn start_tool() {
 /// Starts logging. The first call counts: tests of one process may call it
 /// again.
 pub(crate) fn start(program: &Program) {
+    // What the HTTP library tells of its start is in our own message.
+    let filter = format!("actix_server=warn,{}", program.logging_filter);
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&program.logging_filter))
+        .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match program.logging_format {
