@@ -13,7 +13,6 @@ use protocol::messages::offset_fetch::{
     OffsetFetchResponse,
 };
 use protocol::{ErrorCode, Str, Uuid};
-use tokio::time::Instant;
 
 use super::config::IsolationLevel;
 use super::consumer_protocol::NO_GENERATION;
@@ -135,14 +134,15 @@ impl Shared {
         names: &[TopicPartition],
     ) -> Result<Committed, ConsumerError> {
         self.group_id()?;
-        let deadline = Instant::now() + self.config.api_timeout;
-        loop {
-            self.state.lock().check_open()?;
-            if let Some(committed) = self.fetch_committed(names).await? {
-                return Ok(committed);
+        let try_until_answered = async {
+            loop {
+                if let Some(committed) = self.fetch_committed(names).await? {
+                    return Ok(committed);
+                }
+                self.pause().await;
             }
-            self.pause(deadline).await?;
-        }
+        };
+        self.in_time(try_until_answered).await
     }
 
     /// Commits, with retries. While the group rebalances, the commit waits for
@@ -152,17 +152,23 @@ impl Shared {
         offsets: &[(TopicPartition, OffsetAndMetadata)],
     ) -> Result<(), ConsumerError> {
         let group_id = self.group_id()?;
-        self.state.lock().check_open()?;
-        if offsets.is_empty() {
-            return Ok(());
-        }
         let mut sorted = offsets.to_vec();
         sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.in_time(self.commit_sorted(group_id, sorted)).await
+    }
+
+    async fn commit_sorted(
+        &self,
+        group_id: Str,
+        sorted: Vec<(TopicPartition, OffsetAndMetadata)>,
+    ) -> Result<(), ConsumerError> {
+        if sorted.is_empty() {
+            return Ok(());
+        }
         let ids = self.topics_of_commit(&sorted).await?;
-        let deadline = Instant::now() + self.config.api_timeout;
         loop {
             let Some(node) = self.find_coordinator().await? else {
-                self.pause(deadline).await?;
+                self.pause().await;
                 continue;
             };
             let identity = self.state.lock().identity.clone();
@@ -171,7 +177,7 @@ impl Shared {
                 Ok(answer) => answer,
                 Err(error) if error.is_retriable() => {
                     self.state.lock().coordinator = None;
-                    self.pause(deadline).await?;
+                    self.pause().await;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -181,9 +187,9 @@ impl Shared {
                 Some((_, code)) if is_about_generation(code) => {
                     let Some(identity) = identity else { return Err(self.group_failure(code)) };
                     self.commit_refused(identity.generation, code);
-                    self.wait_for_next_generation(&identity, &sorted, code, deadline).await?;
+                    self.wait_for_next_generation(&identity, &sorted, code).await?;
                 }
-                Some((_, code)) if self.is_passing(code) => self.pause(deadline).await?,
+                Some((_, code)) if self.is_passing(code) => self.pause().await,
                 Some((partition, code)) => {
                     return Err(ConsumerError::Partition { partition, code });
                 }
@@ -217,7 +223,6 @@ impl Shared {
         refused: &Identity,
         offsets: &[(TopicPartition, OffsetAndMetadata)],
         code: ErrorCode,
-        deadline: Instant,
     ) -> Result<(), ConsumerError> {
         loop {
             let changed = self.changed.notified();
@@ -240,10 +245,7 @@ impl Shared {
                     return if kept { Ok(()) } else { Err(ConsumerError::Rebalanced) };
                 }
             }
-            tokio::select! {
-                () = changed => {}
-                () = tokio::time::sleep_until(deadline) => return Err(self.timed_out()),
-            }
+            changed.await;
         }
     }
 }

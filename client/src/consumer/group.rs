@@ -132,7 +132,7 @@ impl GroupTask {
             }
             Step::Adopt(assigned) => self.adopt(assigned),
             Step::Heartbeat(node, request) => {
-                let answer = self.shared.call(node, request).await;
+                let answer = self.shared.call_soon(node, request).await;
                 let answer = self.checked(answer).await;
                 self.membership.heartbeat_answered(now(), answer);
                 self.look_if_due().await;

@@ -242,6 +242,11 @@ pub(super) struct Partition {
 }
 
 impl Partition {
+    /// The partition was made anew: no broker knows the identity there.
+    pub(super) fn forgotten(&mut self) {
+        self.accepted_at = None;
+    }
+
     /// Queues the records of a call.
     pub(super) fn push(&mut self, call: &Arc<Call>, ranges: &[Range<usize>]) {
         let number = self.calls;
@@ -675,8 +680,7 @@ mod tests {
         written(&mut partition, &second, &config);
         written(&mut partition, &third, &config);
         let late = Now { instant: Instant::now() + REMEMBERED, millis: 1_000 };
-        let mut next =
-            |p: &mut Partition| p.next(Some(IDENTITY), None, late, Duration::ZERO, &config);
+        let next = |p: &mut Partition| p.next(Some(IDENTITY), None, late, Duration::ZERO, &config);
         sent(next(&mut partition));
         assert!(matches!(next(&mut partition), Next::Nothing), "it may be forgotten");
     }
