@@ -217,14 +217,17 @@ impl Job {
             commit_at: Instant::now(),
             progress: Progress::new("records", !io::stdout().is_terminal()),
             count: 0,
+            is_heard: true,
         };
         let outcome = tokio::select! {
             outcome = reading.run() => outcome.map(|()| OK),
             number = signals.next() => Ok(signalled(number)),
         };
-        let Reading { progress, count, .. } = reading;
+        let Reading { progress, count, is_heard, .. } = reading;
         drop(progress);
-        eprint(&format!("Processed a total of {count} messages\n"));
+        if is_heard {
+            eprint(&format!("Processed a total of {count} messages\n"));
+        }
         let leaving = async {
             if self.commit_interval.is_some() {
                 commit(&consumer).await;
@@ -246,7 +249,9 @@ fn source(options: &Options) -> Result<Source, Failure> {
     let (topic, pattern) = match (topic, options.value("include")?) {
         (Some(topic), None) => (topic, None),
         (None, Some(pattern)) => ("", Some(topic_pattern(pattern)?)),
-        _ => return usage("Exactly one of --include/--topic is required. "),
+        _ => {
+            return usage("Exactly one of the following arguments is required: [topic], [include]");
+        }
     };
     let partition = options.number::<i32>("partition")?;
     match (partition, pattern) {
@@ -368,20 +373,19 @@ struct Reading<'a> {
     commit_at: Instant,
     progress: Progress,
     count: u64,
+    /// Somebody reads what is printed.
+    is_heard: bool,
 }
 
 impl Reading<'_> {
     async fn run(&mut self) -> Result<(), Failure> {
         self.begin().await?;
         let mut last_record = Instant::now();
-        while !self.is_enough() {
-            let wait = self.wait(last_record);
-            let Some(wait) = wait else { return Ok(()) };
+        while !self.is_enough() && self.is_heard {
+            let Some(wait) = self.wait(last_record) else { return Ok(()) };
             self.consumer.fetch(wait).await.map_err(failure)?;
             let before = self.count;
-            if !self.print().await? {
-                return Ok(());
-            }
+            self.print().await?;
             if self.count > before {
                 last_record = Instant::now();
                 self.progress.update(self.count);
@@ -453,8 +457,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Prints what has been fetched. False when nobody reads the output any more.
-    async fn print(&mut self) -> Result<bool, Failure> {
+    /// Prints what has been fetched, as long as somebody reads it.
+    async fn print(&mut self) -> Result<(), Failure> {
         loop {
             let job = self.job;
             let mut output = Vec::new();
@@ -483,7 +487,10 @@ impl Reading<'_> {
                 }
                 self.count = before;
                 return match error.kind() {
-                    io::ErrorKind::BrokenPipe => Ok(false),
+                    io::ErrorKind::BrokenPipe => {
+                        self.is_heard = false;
+                        Ok(())
+                    }
                     _ => Err(Failure::other(format!("cannot write to standard output: {error}"))),
                 };
             }
@@ -493,7 +500,7 @@ impl Reading<'_> {
                 None => {}
             }
             match taken {
-                Ok(_) if self.count == before => return Ok(true),
+                Ok(_) if self.count == before => return Ok(()),
                 Ok(_) => {}
                 Err(ConsumerError::BrokenBatch { partition, offset, reason })
                     if job.skip_on_error =>
@@ -502,7 +509,7 @@ impl Reading<'_> {
                         "offset {offset} of {partition} cannot be read and is skipped: {reason}"
                     ));
                     self.consumer.seek(&partition, offset + 1).map_err(failure)?;
-                    return Ok(true);
+                    return Ok(());
                 }
                 Err(error) => return Err(failure(error)),
             }
@@ -585,8 +592,8 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused() {
         for (line, expected) in [
-            ("--from-beginning", "Exactly one of --include/--topic is required."),
-            ("--topic t --include u", "Exactly one of --include/--topic is required."),
+            ("--from-beginning", "Exactly one of the following arguments is required"),
+            ("--topic t --include u", "Exactly one of the following arguments is required"),
             ("--include u --partition 1", "The topic is required when partition is specified."),
             ("--topic t --offset 1", "The partition is required when offset is specified."),
             (
