@@ -9,24 +9,32 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{Error as ActixError, HttpMessage};
 use futures_util::FutureExt;
 use futures_util::future::{Ready, ready};
 
+use crate::Config;
 use crate::config::CorsConfig;
-use crate::content_type::AnswerType;
+use crate::content_type::{self, AnswerType, MediaType};
 use crate::error::Error;
 
 /// The outermost layer of the service.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
     cors: Option<Arc<Cors>>,
+    unsupported: Arc<TypeOfUnsupported>,
 }
 
 impl Surroundings {
-    pub(crate) fn new(cors: &CorsConfig) -> Self {
-        Self { cors: Cors::new(cors).map(Arc::new) }
+    pub(crate) fn new(config: &Config) -> Self {
+        let default = HeaderValue::from_str(&config.response_mediatype_default).ok();
+        let unsupported = TypeOfUnsupported {
+            default: default.unwrap_or_else(|| MediaType::Json.header_value()),
+            preferred: config.response_mediatype_preferred.clone(),
+        };
+        Self { cors: Cors::new(&config.cors).map(Arc::new), unsupported: Arc::new(unsupported) }
     }
 }
 
@@ -42,7 +50,8 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(Surrounded { service, cors: self.cors.clone() }))
+        let Self { cors, unsupported } = self.clone();
+        ready(Ok(Surrounded { service, cors, unsupported }))
     }
 }
 
@@ -51,6 +60,7 @@ where
 pub(crate) struct Surrounded<S> {
     service: S,
     cors: Option<Arc<Cors>>,
+    unsupported: Arc<TypeOfUnsupported>,
 }
 
 impl<S, B> Service<ServiceRequest> for Surrounded<S>
@@ -70,6 +80,7 @@ where
         let access = Access::begin(&request);
         let origin = self.cors.as_ref().and_then(|cors| cors.allowed(request.headers()));
         let cors = self.cors.clone();
+        let unsupported = Arc::clone(&self.unsupported);
         let answer = self.service.call(request);
         Box::pin(async move {
             // A handler has nothing that another request could find half changed:
@@ -81,7 +92,7 @@ where
             };
             let mut answer = answer?;
             if answer.response().error().is_some() {
-                set_type_of_error(&mut answer);
+                set_type_of_error(&mut answer, &unsupported);
             }
             if let (Some(cors), Some(origin)) = (cors, origin) {
                 cors.answer(origin, answer.request().headers().clone(), answer.headers_mut());
@@ -92,12 +103,35 @@ where
     }
 }
 
-/// Gives an error the type that was negotiated before it happened.
-fn set_type_of_error<B>(answer: &mut ServiceResponse<B>) {
-    let negotiated = answer.request().extensions().get::<AnswerType>().copied();
-    if let Some(AnswerType(media_type)) = negotiated {
-        answer.headers_mut().insert(header::CONTENT_TYPE, media_type.header_value());
+/// In which type it is answered that the type of a body is not supported,
+/// which is found out before there is another one.
+#[derive(Debug)]
+struct TypeOfUnsupported {
+    /// `response.mediatype.default`
+    default: HeaderValue,
+    /// `response.mediatype.preferred`
+    preferred: Vec<String>,
+}
+
+impl TypeOfUnsupported {
+    fn choose(&self, request: &HeaderMap) -> HeaderValue {
+        let accepted = content_type::first_accepted(request, &self.preferred);
+        let accepted = accepted.and_then(|text| HeaderValue::from_str(text).ok());
+        accepted.unwrap_or_else(|| self.default.clone())
     }
+}
+
+/// Gives an error the type that was negotiated before it happened.
+fn set_type_of_error<B>(answer: &mut ServiceResponse<B>, unsupported: &TypeOfUnsupported) {
+    let negotiated = answer.request().extensions().get::<AnswerType>().copied();
+    let media_type = match negotiated {
+        Some(AnswerType(media_type)) => media_type.header_value(),
+        None if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            unsupported.choose(answer.request().headers())
+        }
+        None => return,
+    };
+    answer.headers_mut().insert(header::CONTENT_TYPE, media_type);
 }
 
 /// A line of the access log, if anybody wants it.

@@ -50,7 +50,7 @@ pub async fn serve(config: Config, client: Client, workers: usize) -> io::Result
 
     let workers = workers.max(1);
     let bounds = config.bounds.clone();
-    let surroundings = Surroundings::new(&config.cors);
+    let surroundings = Surroundings::new(&config);
     let app = Arc::new(App::new(config, client));
     let state = Arc::clone(&app);
     let mut server = HttpServer::new(move || {
