@@ -12,6 +12,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod data_directory;
+mod docs;
 mod examples;
 mod harness;
 mod interop;
