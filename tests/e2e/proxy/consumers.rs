@@ -10,8 +10,8 @@ use crate::harness::http::{BINARY_V1, BINARY_V2, JSON_V1, JSON_V2, V1, V2};
 use crate::harness::kafka::{Cluster, Connection};
 use crate::harness::{Answer, Http, Server, Setup, Stack, unique, until};
 
-/// A wait that no test wants to see the end of, in milliseconds.
-const LONG: u32 = 60_000;
+/// A wait that no test wants to see the end of, in milliseconds: longer than a hang.
+const LONG: u32 = 600_000;
 
 /// An instance of API v2, from the outside.
 #[derive(Clone, Debug)]
