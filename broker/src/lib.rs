@@ -20,6 +20,7 @@ mod controller;
 mod dispatch;
 mod durable;
 mod error;
+mod fetch_sessions;
 mod groups;
 mod handlers;
 mod listener;

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +39,34 @@ pub(crate) trait LogFile: Debug + Send + Sync {
 
     /// Makes content and size durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// The descriptor, for what the system does with a file by itself; `None`
+    /// when the file is not one of the system's.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// How far a read may go for its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// To memory. What is not there is [`io::ErrorKind::WouldBlock`]: whoever gets
+    /// it asks again from a thread that may wait.
+    Cached,
+    /// To the disk, which may take long.
+    Blocking,
+}
+
+impl dyn LogFile + '_ {
+    /// As [`LogFile::read_at`] or [`LogFile::read_cached_at`].
+    pub(crate) fn read(&self, buffer: &mut [u8], position: u64, reads: Reads) -> io::Result<usize> {
+        match reads {
+            Reads::Blocking => self.read_at(buffer, position),
+            Reads::Cached => self
+                .read_cached_at(buffer, position)
+                .ok_or_else(|| io::ErrorKind::WouldBlock.into()),
+        }
+    }
 }
 
 /// A directory tree.
@@ -179,6 +208,10 @@ impl LogFile for DiskFile {
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
 }
 
 /// A piece of a file that stays readable even when the file is removed.
@@ -193,6 +226,16 @@ pub(crate) struct FileRange {
 impl FileRange {
     pub(crate) fn new(file: Arc<dyn LogFile>, position: u64, length: usize) -> Self {
         Self { file, position, length }
+    }
+
+    /// The descriptor of the file, if the system has one.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.file.descriptor()
+    }
+
+    /// Where in the file the range begins, in bytes.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
     }
 
     /// Takes the first `length` bytes off the range.

@@ -23,8 +23,8 @@ mod validation;
 mod writer;
 
 pub(crate) use append::{Acks, AppendError, AppendOptions, Completion};
-pub(crate) use file::{Disk, FileRange, FileSystem, LogFile};
-pub(crate) use partition::Partition;
+pub(crate) use file::{Disk, FileRange, FileSystem, LogFile, Reads};
+pub(crate) use partition::{Bounds, Partition};
 pub(crate) use partition_log::{ReadError, TimestampOffset};
 pub use store::StorageError;
 pub(crate) use store::{KnownPartition, LockedDirectories, LogStore};

@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 
 use super::append::{Acks, AppendError, AppendOptions, AppendResult, Appended, Completion};
 use super::directory::Directory;
-use super::file::FileRange;
+use super::file::{FileRange, Reads};
 use super::flusher::Task;
 use super::partition_log::{Mark, PartitionLog, PreparedBatch, ReadError, TimestampOffset};
 use super::snapshots::{self, Snapshot};
@@ -61,6 +61,15 @@ struct Marks {
     log_start: i64,
     end: Mark,
     high: Mark,
+}
+
+/// The offsets between which clients may read: from the log start up to the high
+/// watermark, or up to the last stable offset if open transactions are hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) log_start_offset: i64,
+    pub(crate) last_stable_offset: i64,
+    pub(crate) high_watermark: i64,
 }
 
 #[derive(Debug, Default)]
@@ -180,6 +189,16 @@ impl Partition {
         self.marks.read().high.offset
     }
 
+    /// Where clients may read, at one moment.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let marks = *self.marks.read();
+        Bounds {
+            log_start_offset: marks.log_start,
+            last_stable_offset: marks.high.offset,
+            high_watermark: marks.high.offset,
+        }
+    }
+
     /// As far as no transaction is open.
     pub(crate) fn last_stable_offset(&self) -> i64 {
         self.high_watermark()
@@ -210,18 +229,19 @@ impl Partition {
         self.log.epochs().end_offset(epoch, self.leader_epoch, self.high_watermark())
     }
 
-    /// Whole batches from the one with `offset` on, below the offset `end`,
-    /// which is the high watermark or the last stable offset: at most
-    /// `max_bytes`, but at least one batch if `at_least_one` is set.
+    /// Whole batches from the one with `offset` on, below the high watermark: at
+    /// most `max_bytes`, but at least one batch if `at_least_one` is set.
     ///
     /// # Errors
-    /// When the offset is below the log start or above the log end. Between
-    /// `end` and the log end there is nothing yet.
+    /// When the offset is below the log start or above the log end; between the
+    /// high watermark and the log end there is nothing yet. When the disk fails;
+    /// [`ReadError::is_cold`] when `reads` does not let it be asked.
     pub(crate) fn read(
         &self,
         offset: i64,
         max_bytes: usize,
         at_least_one: bool,
+        reads: Reads,
     ) -> Result<Option<FileRange>, ReadError> {
         let marks = *self.marks.read();
         if offset < marks.log_start || offset > marks.end.offset {
@@ -231,7 +251,7 @@ impl Partition {
                 log_end_offset: marks.end.offset,
             });
         }
-        Ok(self.log.read(offset, max_bytes, marks.high, at_least_one)?)
+        Ok(self.log.read(offset, max_bytes, marks.high, at_least_one, reads)?)
     }
 
     /// The first record that is not older than `timestamp`. Blocks on the disk.

@@ -16,6 +16,7 @@
 //! A partition without records has no directory: the first append makes it.
 
 use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use parking_lot::{Mutex, RwLock};
 use protocol::Uuid;
 use protocol::records::{BatchHeader, RecordError, RecordIter};
 
-use super::file::{FileRange, FileSystem, LogFile};
+use super::file::{FileRange, FileSystem, LogFile, Reads};
 use super::leader_epochs::LeaderEpochs;
 use super::partition_metadata;
 use super::recovery;
@@ -77,6 +78,14 @@ pub(crate) enum ReadError {
     Io(#[from] io::Error),
     #[error("a batch in the log cannot be read: {0}")]
     Records(#[from] RecordError),
+}
+
+impl ReadError {
+    /// Whether what is read is not in memory, and the caller did not want to
+    /// wait for the disk: see [`Reads::Cached`].
+    pub(crate) fn is_cold(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
 }
 
 /// Files and directories that are not durable yet.
@@ -352,6 +361,7 @@ impl PartitionLog {
         max_bytes: usize,
         end: Mark,
         at_least_one: bool,
+        reads: Reads,
     ) -> io::Result<Option<FileRange>> {
         if offset >= end.offset {
             return Ok(None);
@@ -359,10 +369,10 @@ impl PartitionLog {
         let segments = Arc::clone(&self.segments.read());
         for segment in from_offset(&segments, offset) {
             let Some(limit) = limit_in(segment, end) else { break };
-            let Some((position, header)) = segment.locate(offset, limit)? else { continue };
+            let Some((position, header)) = segment.locate(offset, limit, reads)? else { continue };
             let first = header.size_in_bytes();
             let length = if first <= max_bytes {
-                segment.whole_batches(position, max_bytes as u64, limit)?
+                segment.whole_batches(position, max_bytes as u64, limit, reads)?
             } else if at_least_one {
                 first as u64
             } else {
@@ -443,8 +453,8 @@ impl PartitionLog {
     }
 
     /// Which epochs began where.
-    pub(crate) fn epochs(&self) -> LeaderEpochs {
-        self.epochs.read().clone()
+    pub(crate) fn epochs(&self) -> impl Deref<Target = LeaderEpochs> + '_ {
+        self.epochs.read()
     }
 }
 

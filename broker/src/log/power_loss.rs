@@ -26,7 +26,7 @@ use super::memory_disk::{LostSync, MemoryDisk};
 use super::partition::Partition;
 use super::store::{self, KnownPartition, LockedDirectories, LogStore};
 use super::writer::{self, Job};
-use super::{FileSystem, flusher};
+use super::{FileSystem, Reads, flusher};
 use crate::config::Config;
 use crate::metadata::{Metadata, MetadataLog, MetadataRecord};
 use crate::random::Random;
@@ -427,7 +427,9 @@ fn read_all(partition: &Partition) -> Result<BTreeMap<i64, String>, String> {
         return Err("not everything is on disk when the partition serves".to_owned());
     }
     while next < end {
-        let range = partition.read(next, 10_000, true).map_err(|error| error.to_string())?;
+        let range = partition
+            .read(next, 10_000, true, Reads::Blocking)
+            .map_err(|error| error.to_string())?;
         let range = range.ok_or_else(|| format!("nothing is at {next} of {end}"))?;
         let bytes = range.read().map_err(|error| error.to_string())?;
         for batch in batches(bytes) {

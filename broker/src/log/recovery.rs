@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use protocol::records::BatchHeader;
 
-use super::file::FileSystem;
+use super::file::{FileSystem, Reads};
 use super::segment::{Segment, file_name};
 
 /// How much of a log can be relied on.
@@ -116,7 +116,9 @@ fn visit_loaded(
     if from >= end {
         return Ok(());
     }
-    let Some((start, _)) = segment.locate(from, segment.size())? else { return Ok(()) };
+    let Some((start, _)) = segment.locate(from, segment.size(), Reads::Blocking)? else {
+        return Ok(());
+    };
     segment.walk(start, segment.size(), |_, header| visit(header))
 }
 

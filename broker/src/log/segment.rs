@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use protocol::records::{Batch, BatchHeader, HEADER_SIZE};
 
-use super::file::{FileRange, FileSystem, LogFile};
+use super::file::{FileRange, FileSystem, LogFile, Reads};
 use super::index::{IndexedBatch, Indexes};
 
 /// How much is read at a time while looking for a batch.
@@ -157,10 +157,15 @@ impl Segment {
 
     /// The position and header of the first batch, below `limit`, that ends at
     /// or behind an offset.
-    pub(crate) fn locate(&self, offset: i64, limit: u64) -> io::Result<Option<(u64, BatchHeader)>> {
+    pub(crate) fn locate(
+        &self,
+        offset: i64,
+        limit: u64,
+        reads: Reads,
+    ) -> io::Result<Option<(u64, BatchHeader)>> {
         let relative = u32::try_from(offset.saturating_sub(self.base_offset)).unwrap_or(0);
         let start = self.indexes.read().position_of(relative);
-        let mut walk = Walk::new(self, start.into(), limit);
+        let mut walk = Walk { reads, ..Walk::new(self, start.into(), limit) };
         while let Some((position, header)) = walk.next()? {
             if header.last_offset() >= offset {
                 return Ok(Some((position, header)));
@@ -171,14 +176,20 @@ impl Segment {
 
     /// How many bytes the whole batches have that begin at `start` and end
     /// within `max_bytes` and below `limit`.
-    pub(crate) fn whole_batches(&self, start: u64, max_bytes: u64, limit: u64) -> io::Result<u64> {
+    pub(crate) fn whole_batches(
+        &self,
+        start: u64,
+        max_bytes: u64,
+        limit: u64,
+        reads: Reads,
+    ) -> io::Result<u64> {
         if limit - start <= max_bytes {
             return Ok(limit - start);
         }
         let bound = start + max_bytes;
         let from = self.indexes.read().batch_before(u32::try_from(bound).unwrap_or(u32::MAX));
         let from = u64::from(from).max(start);
-        let mut walk = Walk::new(self, from, limit);
+        let mut walk = Walk { reads, ..Walk::new(self, from, limit) };
         let mut end = from;
         while let Some((position, header)) = walk.next()? {
             let next = position + header.size_in_bytes() as u64;
@@ -368,6 +379,7 @@ struct Walk<'a> {
     segment: &'a Segment,
     position: u64,
     limit: u64,
+    reads: Reads,
     buffer: [u8; WALK_BYTES],
     /// Where in the file the buffer begins, and how much of it is filled.
     buffer_start: u64,
@@ -376,8 +388,8 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(segment: &'a Segment, position: u64, limit: u64) -> Self {
-        let buffer = [0; WALK_BYTES];
-        Self { segment, position, limit, buffer, buffer_start: 0, filled: 0 }
+        let (reads, buffer) = (Reads::Blocking, [0; WALK_BYTES]);
+        Self { segment, position, limit, reads, buffer, buffer_start: 0, filled: 0 }
     }
 
     /// The next batch and where it begins.
@@ -403,7 +415,10 @@ impl<'a> Walk<'a> {
         let start = match in_buffer {
             Some(start) => start,
             None => {
-                self.filled = self.segment.file.read_at(&mut self.buffer, self.position)?;
+                // Behind the limit nothing is certain to be in memory, or to be there at all.
+                let left = usize::try_from(self.limit - self.position).unwrap_or(usize::MAX);
+                let wanted = self.buffer.get_mut(..left.min(WALK_BYTES)).unwrap_or_default();
+                self.filled = self.segment.file.read(wanted, self.position, self.reads)?;
                 self.buffer_start = self.position;
                 0
             }
