@@ -276,8 +276,11 @@ impl GroupTask {
         self.topics_are_fresh = false;
         {
             let mut state = self.shared.state.lock();
-            state.replace(assigned);
-            state.has_assignment = state.interest_id == self.interest_id && state.uses_group();
+            // The application may read something else by now, without the group.
+            if state.uses_group() {
+                state.replace(assigned);
+                state.has_assignment = state.interest_id == self.interest_id;
+            }
         }
         self.publish();
         self.shared.changed.notify_waiters();

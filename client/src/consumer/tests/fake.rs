@@ -2,7 +2,7 @@
 //! Tests change what it holds, make it refuse single requests, and read what
 //! it was asked.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +67,8 @@ pub(super) struct FakeState {
     topics: BTreeMap<Str, FakeTopic>,
     /// Refusals to come, by API, one request each.
     refusals: BTreeMap<ApiKey, VecDeque<ErrorCode>>,
+    /// Requests of these are never answered.
+    pub(super) silent: BTreeSet<ApiKey>,
     pub(super) committed: BTreeMap<(Str, i32), i64>,
     generation: i32,
     member: Option<Str>,
@@ -174,6 +176,9 @@ impl FakeBroker {
         let key = header.supported().unwrap();
         let refusal = self.state.lock().refusals.get_mut(&key).and_then(VecDeque::pop_front);
         let code = refusal.unwrap_or_default();
+        if self.state.lock().silent.contains(&key) {
+            return std::future::pending().await;
+        }
         match key {
             ApiKey::ApiVersions => reply(&header, &api_versions()),
             ApiKey::Metadata => reply(&header, &self.metadata(&read(&mut reader, &header))),

@@ -161,6 +161,94 @@ async fn a_read_of_nothing_ends_when_its_wait_is_over() {
 }
 
 #[tokio::test]
+async fn consumers_of_one_client_do_not_wait_for_each_other() {
+    let broker = FakeBroker::new();
+    broker.create("t", 2);
+    let client = client(&broker);
+    let consumers = [0, 1].map(|partition| {
+        let config = ConsumerConfig { group_id: None, ..config(OffsetReset::Earliest) };
+        let consumer = Consumer::new(client.clone(), config);
+        consumer.assign(vec![TopicPartition::new("t", partition)]).unwrap();
+        consumer
+    });
+    tokio::select! {
+        _ = consumers[0].fetch(LONG) => panic!("there is nothing to read"),
+        () = broker.wait_asked("fetch 0@0") => {}
+    }
+    broker.append("t", 1, &["a"]);
+    assert_eq!(read(&consumers[1]).await, "a");
+    for consumer in consumers {
+        consumer.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_broker_holds_no_call_up_for_ever() {
+    for api in [ApiKey::Metadata, ApiKey::ListOffsets, ApiKey::Fetch] {
+        let broker = FakeBroker::new();
+        broker.create("t", 1);
+        broker.state.lock().silent.insert(api);
+        let consumer = assigned(&broker, OffsetReset::Earliest);
+        for wait in [Duration::ZERO, Duration::from_secs(7)] {
+            let begun = Instant::now();
+            consumer.fetch(wait).await.unwrap();
+            let limit = wait.max(Duration::from_secs(6));
+            assert!(begun.elapsed() <= limit, "{} {:?}", api.name(), begun.elapsed());
+        }
+        consumer.close().await;
+    }
+    for api in [ApiKey::FindCoordinator, ApiKey::OffsetCommit, ApiKey::OffsetFetch] {
+        let broker = FakeBroker::new();
+        broker.create("t", 1);
+        broker.state.lock().silent.insert(api);
+        let consumer = Consumer::new(client(&broker), config(OffsetReset::Earliest));
+        let begun = Instant::now();
+        let committed = consumer.committed(&[partition()]).await.err();
+        let commit = consumer.commit(&[(partition(), 5.into())]).await.err();
+        let late = [committed, commit].into_iter().flatten();
+        assert!(late.clone().count() > 0 && begun.elapsed() <= 2 * LONG, "{}", api.name());
+        for error in late {
+            assert_eq!(error.error_code(), ErrorCode::RequestTimedOut, "{}", api.name());
+        }
+        consumer.close().await;
+    }
+}
+
+#[tokio::test]
+async fn closing_ends_the_reads_of_clones() {
+    let broker = FakeBroker::new();
+    broker.create("t", 1);
+    let consumer = subscribed(&broker, config(OffsetReset::Earliest)).await;
+    let clone = consumer.clone();
+    let close = async {
+        broker.wait_asked("fetch 0@0").await;
+        consumer.close().await;
+    };
+    let (outcome, ()) = futures_util::future::join(clone.fetch(LONG), close).await;
+    assert!(matches!(outcome, Err(ConsumerError::Closed)), "{outcome:?}");
+    assert!(matches!(clone.take(&mut |_| Take::Yes), Err(ConsumerError::Closed)));
+    assert_eq!(clone.assignment(), []);
+}
+
+#[tokio::test]
+async fn the_same_subscription_again_changes_nothing() {
+    let broker = FakeBroker::new();
+    broker.create("t", 1);
+    let consumer = subscribed(&broker, config(OffsetReset::Earliest)).await;
+    consumer.subscribe_topics(vec!["t".into(), "t".into()]).unwrap();
+    assert_eq!(consumer.assignment(), [partition()]);
+    let before = broker.count_asked("heartbeat");
+    while broker.count_asked("heartbeat") < before + 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(broker.count_asked("sync"), 1);
+    consumer.subscribe_topics(Vec::new()).unwrap();
+    assert!(matches!(consumer.fetch(LONG).await, Err(ConsumerError::NotSubscribed)));
+    broker.wait_asked("leave").await;
+    consumer.close().await;
+}
+
+#[tokio::test]
 async fn nothing_is_fetched_while_nobody_reads() {
     let broker = FakeBroker::new();
     broker.create("t", 1);
