@@ -162,12 +162,16 @@ impl Cluster {
         partition: i32,
         records: &[(Option<&[u8]>, Option<&[u8]>)],
     ) -> i64 {
-        let mut connection = Connection::open(&self.leader(topic, partition)).unwrap();
         let request = produce_request(compression, topic, partition, records);
-        let answer = connection.call(9, &request).unwrap();
-        let partition = &answer.responses[0].partition_responses[0];
-        assert_eq!(partition.error_code, ErrorCode::None, "{answer:?}");
-        partition.base_offset
+        let answer = until("a leader that knows that it is one", || {
+            let mut connection = Connection::open(&self.leader(topic, partition)).unwrap();
+            let answer = connection.call(9, &request).unwrap();
+            let answer = answer.responses[0].partition_responses[0].clone();
+            // Of a new topic, the metadata may know before the leader itself does.
+            (answer.error_code != ErrorCode::NotLeaderOrFollower).then_some(answer)
+        });
+        assert_eq!(answer.error_code, ErrorCode::None, "{answer:?}");
+        answer.base_offset
     }
 
     /// The values, without keys.
