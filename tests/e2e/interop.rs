@@ -190,7 +190,7 @@ fn apache_console_tools() {
     assert!(versions.contains("Produce(0): 0 to 13"), "{versions}");
 
     tool.run(TOPICS, &["--delete", "--topic", "tools"]);
-    assert_eq!(tool.run(TOPICS, &["--list"]).trim(), "");
+    assert_eq!(tool.run(TOPICS, &["--list", "--exclude-internal"]).trim(), "");
 }
 
 /// The column LAG, without what is no number.
@@ -360,18 +360,18 @@ fn dump(files: &[PathBuf], arguments: &[&str]) -> String {
     let output = crate::harness::programs::finish(command.args(arguments));
     let printed = both(&output);
     assert!(output.status.success(), "{printed}");
-    for complaint in [
-        "Exception",
-        "corrupt",
-        "Non-consecutive",
-        "mismatch",
-        "Mismatch",
-        "out of order",
-        "Found timestamp",
-    ] {
-        let line =
-            printed.lines().find(|line| line.contains(complaint) && !line.contains("payload"));
-        assert!(line.is_none(), "{arguments:?}: {line:?}");
+    for complaint in
+        ["Exception", "corrupt", "mismatch", "Mismatch", "out of order", "Found timestamp"]
+    {
+        let complains = |line: &&str| line.contains(complaint) && !line.contains("payload");
+        let lines: Vec<&str> =
+            printed.lines().skip_while(|line| !complains(line)).take(10).collect();
+        assert!(lines.is_empty(), "{arguments:?}: {lines:?}");
     }
+    // The tool takes the first record of a segment that does not begin with offset 0 for one behind offset -1.
+    let gap = printed.lines().find(|line| {
+        line.contains(" is followed by ") && !line.starts_with("  -1 is followed by ")
+    });
+    assert_eq!(gap, None, "{arguments:?}");
     printed
 }

@@ -119,6 +119,8 @@ async function main() {
   await producer.disconnect();
   await admin.disconnect();
   console.log('done');
+  // After a restart of the broker this client keeps a connection, and with it the process.
+  process.exit(0);
 }
 
 main().catch((error) => {
