@@ -399,12 +399,7 @@ impl Reading<'_> {
     }
 
     async fn begin(&mut self) -> Result<(), Failure> {
-        if let Source::Topic(topic) | Source::Partition(TopicPartition { topic, .. }, _) =
-            &self.job.source
-            && self.client.topic(topic, AutoCreate::No).await?.is_none()
-        {
-            eprint(&format!("Topic {topic} does not exist yet; waiting for it.\n"));
-        }
+        self.say_what_is_missing().await?;
         if self.job.commit_interval.is_some() {
             self.consumer.set_listener(Arc::new(CommitBeforeLosing(self.consumer.clone())));
             self.schedule_commit();
@@ -418,6 +413,28 @@ impl Reading<'_> {
             Source::Partition(partition, start) => self.seek(partition, *start).await,
         }
         .map_err(failure)
+    }
+
+    /// A topic that is not there may be a mistake, or come soon.
+    async fn say_what_is_missing(&self) -> Result<(), Failure> {
+        let (topic, partition) = match &self.job.source {
+            Source::Topic(topic) => (topic, None),
+            Source::Partition(name, _) => (&name.topic, Some(name.partition)),
+            Source::Pattern(_) => return Ok(()),
+        };
+        match self.client.topic(topic, AutoCreate::No).await? {
+            None => eprint(&format!("Topic {topic} does not exist yet; waiting for it.\n")),
+            Some(known) => {
+                if let Some(partition) =
+                    partition.filter(|number| known.partition(*number).is_none())
+                {
+                    eprint(&format!(
+                        "Topic {topic} has no partition {partition} yet; waiting for it.\n"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn seek(&self, partition: &TopicPartition, start: Start) -> Result<(), ConsumerError> {

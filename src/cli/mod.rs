@@ -188,7 +188,7 @@ fn help() -> String {
         .map(|command| format!("  {:width$}  {}\n", command.name, command.about))
         .collect();
     format!(
-        "Kafka you can curl: broker, REST proxy and Schema Registry in one program.\n\n\
+        "Kafka you can curl: a Kafka broker and a REST proxy in one program.\n\n\
          Usage: ottla [COMMAND] [OPTIONS]\n\n\
          Commands:\n{rows}\n\
          Run ottla COMMAND --help for the options of a command.\n"

@@ -354,6 +354,7 @@ impl Sending<'_> {
 
     fn complain(&mut self, first_line: u64, count: usize, error: &ProduceError) {
         self.lost += count as u64;
+        self.progress.clear();
         let what = if count == 1 { "record" } else { "records" };
         complain(&format!("{count} {what} from line {first_line} on: {error}"));
     }

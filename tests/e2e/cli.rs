@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::harness::{Server, Setup, unique};
+use crate::harness::{Server, Setup, unique, until};
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_ottla"))
@@ -354,10 +354,48 @@ fn the_ready_file_is_there_while_everything_answers() {
 
 #[test]
 fn a_proxy_alone_waits_for_its_cluster() {
-    let broker = Setup::new().start();
-    let proxy = Setup::proxy_of(broker.broker()).start();
+    let setup = Setup::new();
+    let broker = setup.start();
+    let address = broker.broker().to_owned();
+    let setup = setup.on_ports_of(&broker);
+    assert!(broker.stop().success());
+
+    let alone = Setup::proxy_of(&address);
+    let ready = alone.folder().join("ready.json");
+    let mut command = alone.command();
+    command.arg("--ready-file").arg(&ready).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut proxy = command.spawn().unwrap();
+    let mut log = BufReader::new(proxy.stderr.take().unwrap()).lines();
+    let waits = |line: &String| line.contains(&format!("waiting for the cluster at {address}"));
+    assert!(log.by_ref().map(Result::unwrap).any(|line| waits(&line)), "it says what it waits for");
+    assert!(!ready.exists());
+
+    let broker = setup.start();
+    until("the ready file", || ready.exists().then_some(()));
+    signal(&proxy, "-TERM");
+    assert!(proxy.wait().unwrap().success());
     produce(&broker, "t", &[], "a\n");
+
+    let proxy = alone.start();
     assert_eq!(proxy.http().get("/topics").send().expect(200).json(), serde_json::json!(["t"]));
     assert!(proxy.stop().success());
-    assert!(broker.stop().success());
+}
+
+#[test]
+fn a_stop_waits_for_requests_and_a_second_signal_does_not() {
+    let patient = [("shutdown.graceful.ms", "3600000"), ("shutdown.timeout.ms", "7200000")];
+    let setup = patient.iter().fold(Setup::new(), |setup, (name, value)| setup.set(name, value));
+    let server = setup.start();
+    // Its body never comes, so it is in hand until the end.
+    let mut request = std::net::TcpStream::connect(server.http().address()).unwrap();
+    let head = "POST /topics/t HTTP/1.1\r\nHost: t\r\nContent-Type: application/vnd.kafka.json.v2+json\r\n\
+                Content-Length: 100\r\nExpect: 100-continue\r\n\r\n";
+    request.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    BufReader::new(&request).read_line(&mut answer).unwrap();
+    assert_eq!(answer, "HTTP/1.1 100 Continue\r\n");
+    server.signal("-TERM");
+    until("the message", || server.log().contains("a second signal ends at once").then_some(()));
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(128 + 15));
 }

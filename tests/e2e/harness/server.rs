@@ -164,9 +164,19 @@ impl Server {
     }
 
     /// Asks the program to stop, and waits for it.
-    pub(crate) fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(self) -> ExitStatus {
+        self.signal("-TERM");
+        self.wait()
+    }
+
+    /// `signal`: as `kill` takes it.
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the program's end.
+    pub(crate) fn wait(mut self) -> ExitStatus {
         let started = Instant::now();
         until("the program's end", || {
             assert!(started.elapsed() < HANG, "it does not stop:\n{}", self.log());
