@@ -265,7 +265,8 @@ impl Sending<'_> {
                 piece = input.recv() => match piece {
                     Some(Ok(piece)) => self.send_piece(&piece).await?,
                     Some(Err(error)) => {
-                        return Err(Failure::other(format!("after line {}: {error}", self.next_line - 1)));
+                        let line = self.next_line;
+                        return Err(Failure::other(format!("line {line} of the input cannot be read: {error}")));
                     }
                     None => return Ok(()),
                 },

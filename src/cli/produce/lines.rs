@@ -27,9 +27,9 @@ pub(super) struct LineReader<R> {
 /// Why there are no more lines.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    #[error("cannot read standard input: {0}")]
+    #[error("{0}")]
     Input(#[from] io::Error),
-    #[error("a line is longer than {0} bytes (max.request.size)")]
+    #[error("it is longer than {0} bytes (max.request.size)")]
     TooLong(usize),
 }
 

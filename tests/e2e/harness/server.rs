@@ -180,8 +180,13 @@ impl Server {
         let started = Instant::now();
         until("the program's end", || {
             assert!(started.elapsed() < HANG, "it does not stop:\n{}", self.log());
-            self.process.try_wait().unwrap()
+            self.ended()
         })
+    }
+
+    /// How the program ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
     }
 
     /// Stops the program and starts it again, on the same ports and data.
