@@ -11,6 +11,8 @@
 //! ```
 
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -244,7 +244,7 @@ impl Look<'_> {
             return Err(Miss::Refused(ErrorCode::UnsupportedCompressionType));
         }
         let bounds = partition.bounds();
-        let diverging = diverging_epoch(partition, wanted)?;
+        let diverging = diverging_epoch(partition, wanted, bounds)?;
         let records = match diverging {
             Some(_) => None,
             None => self.read(number, wanted, partition, bounds)?,
@@ -277,6 +277,9 @@ impl Look<'_> {
         partition: &Partition,
         bounds: Bounds,
     ) -> Result<Option<FileRange>, Miss> {
+        if wanted.fetch_offset == bounds.high_watermark {
+            return Ok(None);
+        }
         let room = self.plan.limits.max_bytes.saturating_sub(self.found.bytes);
         let wanted_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0);
         // The first records of the answer may be larger than all limits, so
@@ -326,8 +329,11 @@ impl From<ReadError> for Miss {
 fn diverging_epoch(
     partition: &Partition,
     wanted: &Wanted,
+    bounds: Bounds,
 ) -> Result<Option<EpochEndOffset>, ErrorCode> {
-    if wanted.last_fetched_epoch < 0 {
+    let is_of_this_epoch = wanted.last_fetched_epoch == partition.leader_epoch()
+        && wanted.fetch_offset <= bounds.high_watermark;
+    if wanted.last_fetched_epoch < 0 || is_of_this_epoch {
         return Ok(None);
     }
     let (epoch, end_offset) = partition.end_offset_for_epoch(wanted.last_fetched_epoch);
