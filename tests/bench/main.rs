@@ -9,6 +9,7 @@
 //! Called with a file name, the program writes the page of the results there.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by panicking")]
+#![allow(clippy::print_stdout, reason = "its output is for a terminal")]
 
 mod floor;
 mod load;

@@ -91,7 +91,7 @@ fn wait_for_progress(writers: &[PlainWriter], foreign: &mut [ForeignWriter], kil
             writer.has_progress
         });
         let moved: Vec<bool> = moved.chain(foreign).collect();
-        let enough = if kill % 10 == 0 {
+        let enough = if kill.is_multiple_of(10) {
             moved.iter().all(|moved| *moved)
         } else {
             moved.iter().any(|moved| *moved)

@@ -63,6 +63,9 @@ impl Connection {
     }
 }
 
+/// A record to produce: its key and its value.
+pub(crate) type KeyValue<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// A record as it lies in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
@@ -145,12 +148,7 @@ impl Cluster {
 
     /// Produces records of (key, value) as one batch, and gives the offset of
     /// the first one.
-    pub(crate) fn produce(
-        &self,
-        topic: &str,
-        partition: i32,
-        records: &[(Option<&[u8]>, Option<&[u8]>)],
-    ) -> i64 {
+    pub(crate) fn produce(&self, topic: &str, partition: i32, records: &[KeyValue<'_>]) -> i64 {
         self.produce_with(Compression::None, topic, partition, records)
     }
 
@@ -160,7 +158,7 @@ impl Cluster {
         compression: Compression,
         topic: &str,
         partition: i32,
-        records: &[(Option<&[u8]>, Option<&[u8]>)],
+        records: &[KeyValue<'_>],
     ) -> i64 {
         let request = produce_request(compression, topic, partition, records);
         let answer = until("a leader that knows that it is one", || {
@@ -254,7 +252,7 @@ pub(crate) fn produce_request(
     compression: Compression,
     topic: &str,
     partition: i32,
-    records: &[(Option<&[u8]>, Option<&[u8]>)],
+    records: &[KeyValue<'_>],
 ) -> ProduceRequest {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let mut batch = BatchBuilder::new(compression);

@@ -47,7 +47,7 @@ impl Random {
             Ok(text) => text.parse().expect("OTTLA_TEST_SEED is a number"),
             Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 | 1,
         };
-        println!("OTTLA_TEST_SEED={seed}");
+        eprintln!("OTTLA_TEST_SEED={seed}");
         Self(seed)
     }
 
