@@ -19,7 +19,7 @@ mod servers;
 use std::path::PathBuf;
 
 use load::{Load, Outcome};
-use report::Row;
+use report::{Results, Row};
 use servers::Server;
 
 #[global_allocator]
@@ -38,8 +38,7 @@ fn main() {
     match arguments.next().as_deref() {
         Some("--floor") => floor::serve(),
         page => {
-            let rows = measure();
-            let text = report::page(&rows);
+            let text = report::page(&measure());
             println!("{text}");
             if let Some(page) = page {
                 std::fs::write(PathBuf::from(page), text).unwrap();
@@ -49,10 +48,11 @@ fn main() {
 }
 
 /// Runs all loads against both servers.
-fn measure() -> Vec<Row> {
+fn measure() -> Results {
     let folder = tempfile::tempdir().unwrap();
     let floor = Server::floor(folder.path());
     let ottla = Server::ottla(folder.path());
+    let (start_time, idle_mib) = (ottla.start_time, ottla.resident_mib());
     let mut rows = vec![];
     for (records, requests) in LOADS {
         let load = Load { records, requests, connections: CONNECTIONS };
@@ -71,5 +71,5 @@ fn measure() -> Vec<Row> {
     let single = Load { records: 1, requests: 5_000, connections: 1 };
     single.run(&ottla);
     rows.push(Row { load: single, ottla: single.run(&ottla), floor: single.run(&floor) });
-    rows
+    Results { start_time, idle_mib, rows }
 }

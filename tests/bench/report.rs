@@ -1,6 +1,7 @@
 //! The page of the results.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::load::{Load, Outcome};
 use crate::{CONNECTIONS, ROUNDS};
@@ -12,8 +13,18 @@ pub(crate) struct Row {
     pub(crate) floor: Outcome,
 }
 
+/// All that was measured.
+pub(crate) struct Results {
+    /// Of Ottla on an empty directory, to its first answer.
+    pub(crate) start_time: Duration,
+    /// Of Ottla, before the first load.
+    pub(crate) idle_mib: u64,
+    pub(crate) rows: Vec<Row>,
+}
+
 /// The page, as Markdown.
-pub(crate) fn page(rows: &[Row]) -> String {
+pub(crate) fn page(results: &Results) -> String {
+    let rows = &results.rows;
     let mut page = format!(
         "# Benchmarks\n\n\
         Written by `scripts/bench`. Server and clients ran on the same machine: {}.\n\n\
@@ -46,6 +57,12 @@ pub(crate) fn page(rows: &[Row]) -> String {
             );
         }
     }
+    let _ = writeln!(
+        page,
+        "\nOttla's start, on an empty directory, to its first answer: {} ms. Its memory then: {} MiB.",
+        results.start_time.as_millis(),
+        results.idle_mib
+    );
     page.push_str("\nCPU time per request, Ottla to floor:\n\n");
     for row in rows {
         let _ = writeln!(
