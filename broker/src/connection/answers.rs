@@ -17,7 +17,7 @@ use crate::log::FileRange;
 const GATHERED_BYTES: usize = 64 * 1024;
 /// Up to this length a record set is gathered with what stands around it: a copy
 /// costs less than the system calls that spare it.
-const COPIED_BYTES: usize = 16 * 1024;
+const COPIED_BYTES: usize = 32 * 1024;
 /// How much of a file is in memory at a time, where it cannot go out by itself.
 const READ_BYTES: usize = 256 * 1024;
 /// How long a client may take to accept the next piece of an answer.

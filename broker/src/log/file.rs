@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use bytes::{Bytes, BytesMut};
 use rustix::fs::FallocateFlags;
@@ -36,6 +37,9 @@ pub(crate) trait LogFile: Debug + Send + Sync {
 
     /// The size of the file.
     fn len(&self) -> io::Result<u64>;
+
+    /// When the content last changed, in ms since 1970.
+    fn modified_ms(&self) -> io::Result<i64>;
 
     /// Makes content and size durable.
     fn sync(&self) -> io::Result<()>;
@@ -95,6 +99,16 @@ pub(crate) trait FileSystem: Debug + Send + Sync {
 
     /// Makes the names in a directory durable.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// How much room the file system of a directory has.
+    fn space(&self, path: &Path) -> io::Result<Space>;
+}
+
+/// Room on a file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Space {
+    pub(crate) available: u64,
+    pub(crate) total: u64,
 }
 
 impl dyn FileSystem + '_ {
@@ -152,6 +166,12 @@ impl FileSystem for Disk {
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
     }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let found = rustix::fs::statvfs(path)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Space { available: bytes(found.f_bavail), total: bytes(found.f_blocks) })
+    }
 }
 
 impl LogFile for DiskFile {
@@ -203,6 +223,11 @@ impl LogFile for DiskFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn modified_ms(&self) -> io::Result<i64> {
+        let since = self.0.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
     fn sync(&self) -> io::Result<()> {

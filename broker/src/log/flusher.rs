@@ -26,6 +26,10 @@ pub(super) enum Task {
     Flush(Arc<Partition>),
     /// Remove the directory of a deleted partition.
     Remove(PathBuf),
+    /// Remove files of deleted segments.
+    Unlink(Vec<PathBuf>),
+    /// Remove what is past its retention, and do it again later.
+    Retention,
     /// Write the checkpoints, and do it again later.
     Checkpoint,
 }
@@ -61,6 +65,19 @@ impl Tasks {
         state.later.insert((time, number), task);
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// Files that wait to be removed are removed now.
+    pub(super) fn hasten_unlinking(&self) {
+        let mut state = self.state.lock();
+        let is_unlinking = |_: &(Instant, u64), task: &mut Task| matches!(task, Task::Unlink(_));
+        let now: Vec<Task> =
+            state.later.extract_if(.., is_unlinking).map(|(_, task)| task).collect();
+        if !now.is_empty() {
+            state.ready.extend(now);
+            drop(state);
+            self.changed.notify_all();
+        }
     }
 
     /// No more tasks; those for a later time are forgotten.
@@ -118,6 +135,8 @@ pub(super) fn work(directory: &Directory, task: Task) {
     match task {
         Task::Flush(partition) => partition.run_flush(),
         Task::Remove(path) => directory.remove_files(&path),
+        Task::Unlink(paths) => directory.unlink(&paths),
+        Task::Retention => directory.check_retention(),
         Task::Checkpoint => directory.checkpoint(),
     }
 }

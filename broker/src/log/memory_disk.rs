@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::file::{FileSystem, LogFile};
+use super::file::{FileSystem, LogFile, Space};
 use crate::random::Random;
 
 /// The number of the topmost directory.
@@ -351,6 +351,10 @@ impl FileSystem for MemoryDisk {
             Ok(())
         })
     }
+
+    fn space(&self, _: &Path) -> io::Result<Space> {
+        Ok(Space { available: u64::MAX, total: u64::MAX })
+    }
 }
 
 #[derive(Debug)]
@@ -401,6 +405,10 @@ impl LogFile for MemoryFile {
 
     fn len(&self) -> io::Result<u64> {
         self.disk.look(|state| Ok(state.files[&self.number].bytes.len() as u64))
+    }
+
+    fn modified_ms(&self) -> io::Result<i64> {
+        Ok(0)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -2,7 +2,10 @@
 
 mod append;
 mod checkpoint;
+mod cleaner;
+mod compaction;
 mod directory;
+mod disk_space;
 mod file;
 mod flusher;
 mod index;
@@ -16,9 +19,11 @@ mod partition_metadata;
 #[cfg(test)]
 mod power_loss;
 mod recovery;
+mod retention;
 mod segment;
 mod snapshots;
 mod store;
+mod swap;
 mod validation;
 mod writer;
 
@@ -26,5 +31,6 @@ pub(crate) use append::{Acks, AppendError, AppendOptions, Completion};
 pub(crate) use file::{Disk, FileRange, FileSystem, LogFile, Reads};
 pub(crate) use partition::{Bounds, Partition};
 pub(crate) use partition_log::{ReadError, TimestampOffset};
+pub(crate) use retention::DeleteRecordsError;
 pub use store::StorageError;
 pub(crate) use store::{KnownPartition, LockedDirectories, LogStore};

@@ -11,9 +11,10 @@
 //! With `durability` `group` or `strict` the high watermark is what is on disk;
 //! with `interval` and `os` it is the log end offset.
 //!
-//! Locks, in the order in which they may be taken: `syncing`, `producers`, `flush`, `marks`.
+//! Locks, in the order in which they may be taken: `maintenance`, `paths`, `syncing`,
+//! `producers`, `flush`, `marks`.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -45,7 +46,12 @@ pub(crate) struct Partition {
     leader_epoch: i32,
     config: RwLock<Arc<TopicConfig>>,
     pub(super) log: PartitionLog,
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
+    /// Held while old segments are removed or written anew.
+    pub(super) maintenance: Mutex<()>,
+    /// Held while files get other names, so that none of a deleted partition gets
+    /// into the directory of the next one with its name.
+    pub(super) paths: Mutex<()>,
     producers: Mutex<Producers>,
     syncing: Mutex<()>,
     flush: Mutex<FlushState>,
@@ -111,6 +117,7 @@ pub(super) type Answer = oneshot::Sender<AppendResult>;
 pub(super) struct Append {
     pub(super) batch: PreparedBatch,
     pub(super) acks: Acks,
+    pub(super) may_use_reserve: bool,
     pub(super) answer: Answer,
 }
 
@@ -139,6 +146,8 @@ impl Partition {
             config: RwLock::new(start.config),
             log: start.log,
             directory,
+            maintenance: Mutex::default(),
+            paths: Mutex::default(),
             producers: Mutex::new(start.producers),
             syncing: Mutex::default(),
             flush: Mutex::new(FlushState { synced: end, ..FlushState::default() }),
@@ -285,9 +294,42 @@ impl Partition {
         }
         let batch = prepare(records, config, options, self.directory.now_ms()).await?;
         let (answer, completion) = Completion::new();
-        let append = Append { batch, acks: options.acks, answer };
+        let AppendOptions { acks, may_use_reserve, .. } = options;
+        let append = Append { batch, acks, may_use_reserve, answer };
         self.directory.hand_over(Job::Append(Arc::clone(self), append)).await?;
         Ok(completion)
+    }
+
+    /// Whether the partition is on its way out.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.is_deleted.load(Ordering::Acquire)
+    }
+
+    /// Up to where clients may read.
+    pub(super) fn high_mark(&self) -> Mark {
+        self.marks.read().high
+    }
+
+    /// Moves the first offset that can be read. Says whether it was below.
+    pub(super) fn raise_log_start(&self, offset: i64) -> bool {
+        let mut marks = self.marks.write();
+        let is_higher = offset > marks.log_start;
+        marks.log_start = marks.log_start.max(offset);
+        is_higher
+    }
+
+    /// Where the last batch of each producer ends, of those that clients may read:
+    /// what comes after may yet be lost. `None` where that is not remembered.
+    pub(super) fn last_offsets_of_producers(&self) -> HashMap<i64, Option<i64>> {
+        let high_watermark = self.high_watermark();
+        self.producers.lock().last_offsets(high_watermark).collect()
+    }
+
+    /// Asks the writer to begin a new segment, and waits for it. Says whether it did.
+    pub(super) fn roll(self: &Arc<Self>) -> bool {
+        let (done, rolled) = oneshot::channel();
+        self.directory.hand_over_blocking(Job::Roll(Arc::clone(self), done));
+        rolled.blocking_recv().is_ok()
     }
 
     /// Asks the writer to remove the partition with its records. Appends that were
@@ -334,6 +376,7 @@ impl Partition {
         } else {
             self.directory.is_offline().then_some(AppendError::Offline)
         };
+        let is_low_on_space = self.directory.is_low_on_space();
         if let Some(refusal) = refusal {
             for append in appends {
                 let _ = append.answer.send(Err(refusal.clone()));
@@ -348,7 +391,8 @@ impl Partition {
             return;
         }
         let mut producers = self.producers.lock();
-        let Admission { admitted, duplicates } = self.admit(&mut producers, appends);
+        let Admission { admitted, duplicates } =
+            self.admit(&mut producers, appends, is_low_on_space);
         let batches: Vec<PreparedBatch> =
             admitted.iter().map(|admitted| admitted.batch.clone()).collect();
         let written = self.log.append(&batches, self.leader_epoch, &config);
@@ -382,12 +426,21 @@ impl Partition {
     }
 
     /// Sorts out what is refused or was appended before, and gives offsets to the rest.
-    fn admit(&self, producers: &mut Producers, appends: Vec<Append>) -> Admission {
+    fn admit(
+        &self,
+        producers: &mut Producers,
+        appends: Vec<Append>,
+        is_low_on_space: bool,
+    ) -> Admission {
         let mut admitted = Vec::with_capacity(appends.len());
         let mut duplicates = Vec::new();
         let mut next_offset = self.log.end().offset;
-        for Append { batch, acks, answer } in appends {
+        for Append { batch, acks, may_use_reserve, answer } in appends {
             match producers.check(&batch.header) {
+                // After the check for duplicates: those are here already.
+                Ok(Verdict::New) if is_low_on_space && !may_use_reserve => {
+                    let _ = answer.send(Err(AppendError::DiskFull));
+                }
                 Err(error) => {
                     let _ = answer.send(Err(AppendError::Producer(error)));
                 }
@@ -489,9 +542,19 @@ impl Partition {
 
     /// Takes the partition out of use and gives its directory a name that says so.
     pub(super) fn remove(self: &Arc<Self>) {
+        let _paths = self.paths.lock();
         self.is_deleted.store(true, Ordering::Release);
         self.waiters.wake_all();
         self.directory.remove_partition(self);
+    }
+
+    /// Begins a new segment.
+    pub(super) fn begin_segment(&self) -> bool {
+        let begun = self.log.roll();
+        if let Err(error) = &begun {
+            self.report(error, true);
+        }
+        begun.is_ok()
     }
 
     fn report(&self, error: &io::Error, is_usable: bool) {

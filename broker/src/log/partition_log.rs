@@ -29,6 +29,7 @@ use super::file::{FileRange, FileSystem, LogFile, Reads};
 use super::leader_epochs::LeaderEpochs;
 use super::partition_metadata;
 use super::recovery;
+use super::retention::SegmentFacts;
 use super::segment::{self, Segment};
 use crate::topic_config::TopicConfig;
 
@@ -201,6 +202,67 @@ impl PartitionLog {
         self.segments.read().first().map_or(0, |segment| segment.base_offset())
     }
 
+    /// All segments, the oldest first.
+    pub(super) fn segments(&self) -> Arc<[Arc<Segment>]> {
+        Arc::clone(&self.segments.read())
+    }
+
+    /// What decides how long each segment is kept.
+    pub(super) fn segment_facts(&self) -> Vec<SegmentFacts> {
+        let facts = |segment: &Arc<Segment>| SegmentFacts {
+            base_offset: segment.base_offset(),
+            size: segment.size(),
+            newest_ms: segment.newest_ms(),
+        };
+        self.segments().iter().map(facts).collect()
+    }
+
+    /// Forgets the segments that lie wholly before `offset`, and gives them
+    /// back. The newest stays.
+    pub(super) fn remove_before(&self, offset: i64) -> Vec<Arc<Segment>> {
+        let mut segments = self.segments.write();
+        let begun = segments.partition_point(|segment| segment.base_offset() <= offset);
+        let removed = segments.get(..begun.saturating_sub(1)).unwrap_or_default().to_vec();
+        *segments = segments.iter().skip(removed.len()).cloned().collect();
+        removed
+    }
+
+    /// Puts one segment in the place of neighbouring ones.
+    pub(super) fn replace(&self, old: &[Arc<Segment>], new: Arc<Segment>) {
+        let mut new = Some(new);
+        let mut segments = self.segments.write();
+        let is_old = |segment: &Arc<Segment>| old.iter().any(|old| Arc::ptr_eq(old, segment));
+        *segments = segments
+            .iter()
+            .filter_map(
+                |segment| if is_old(segment) { new.take() } else { Some(Arc::clone(segment)) },
+            )
+            .collect();
+    }
+
+    /// Begins a new segment, unless the newest is empty. For the appending thread.
+    pub(super) fn roll(&self) -> io::Result<()> {
+        let mut writer = self.writer.lock();
+        match self.segments().last() {
+            Some(newest) if newest.size() > 0 => {
+                newest.close()?;
+                self.begin_segment(&mut writer)?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets epochs that end before the log begins now.
+    pub(super) fn trim_epochs(&self, log_start_offset: i64) -> io::Result<()> {
+        let mut epochs = self.epochs.read().clone();
+        if epochs.trim(log_start_offset) {
+            epochs.write(&*self.files, &self.directory)?;
+            *self.epochs.write() = epochs;
+        }
+        Ok(())
+    }
+
     /// Bytes of batches in all segments.
     pub(crate) fn size(&self) -> u64 {
         self.segments.read().iter().map(|segment| segment.size()).sum()
@@ -302,12 +364,18 @@ impl PartitionLog {
             newest.close()?;
         }
         self.make_directory(writer)?;
-        let segment =
-            Arc::new(Segment::open(&*self.files, &self.directory, writer.end.offset, true)?);
+        let segment = self.begin_segment(writer)?;
         // What a crash left under this name held nothing that was acknowledged.
         if segment.size() > 0 {
             segment.recover(i64::MAX, config.index_interval_bytes, |_| {})?;
         }
+        Ok(segment)
+    }
+
+    /// Makes the segment that begins where the log ends.
+    fn begin_segment(&self, writer: &mut Writer) -> io::Result<Arc<Segment>> {
+        let segment =
+            Arc::new(Segment::open(&*self.files, &self.directory, writer.end.offset, true)?);
         let mut segments = self.segments.write();
         *segments = segments.iter().cloned().chain([Arc::clone(&segment)]).collect();
         writer.unsynced.directories.push(self.directory.clone());

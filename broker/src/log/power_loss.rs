@@ -1,10 +1,12 @@
-//! Random lives of a log: producers that write, a process that is killed, power
-//! that fails at any write. Every run is given by its seed, which a failure names.
+//! Random lives of a log: producers that write, compaction and retention, a process
+//! that is killed, power that fails at any write. Every run is given by its seed,
+//! which a failure names.
 //!
 //! # What must hold after each start
 //! - The log opens without help.
-//! - What was acknowledged with acks=all, or could be read, is there.
-//! - Offsets are dense, and what an idempotent producer sent is there once.
+//! - What was acknowledged with acks=all, or could be read, is there; of a compacted
+//!   topic a newer record of its key, of a deleted part nothing.
+//! - Offsets are dense but for compaction, and what an idempotent producer sent is there once.
 //! - A producer that sends its last batches again is told their first offsets.
 //! - Topics that were created are there, and those that were deleted are not.
 //!
@@ -33,11 +35,13 @@ use crate::random::Random;
 use crate::topic_config::TopicConfig;
 
 /// Runs of [`LIVES`] starts each.
-const SEEDS: u64 = 250;
+const SEEDS: u64 = 1_000;
 const LIVES: u64 = 5;
 /// Changes of the disk in one life, at most.
 const CHANGES: u64 = 150;
-const TOPICS: u64 = 3;
+/// The name of each says what becomes of its old records.
+const TOPICS: [&str; 4] = ["kept", "compacted", "trimmed", "both"];
+const KEYS: u64 = 4;
 const PARTITIONS: i32 = 2;
 const PRODUCERS: i64 = 3;
 /// Batches that a producer may have in flight, and sends again after a restart.
@@ -64,7 +68,9 @@ struct Sent {
 /// What one partition has promised.
 #[derive(Debug, Default)]
 struct Promised {
+    /// Key and value by offset.
     records: BTreeMap<i64, String>,
+    log_start: i64,
     windows: BTreeMap<i64, VecDeque<Sent>>,
 }
 
@@ -92,7 +98,11 @@ struct Simulation {
 
 impl Simulation {
     fn new(seed: u64, lost_sync: Option<LostSync>) -> Self {
-        let values = [("log.dirs", "/srv/data"), ("num.recovery.threads.per.data.dir", "1")];
+        let values = [
+            ("log.dirs", "/srv/data"),
+            ("num.recovery.threads.per.data.dir", "1"),
+            ("log.cleaner.dedupe.buffer.size", "96"),
+        ];
         let values = values.map(|(name, value)| (name.into(), value.into()));
         let config = Config::from_values(values.into_iter().collect()).expect("they fit");
         Self {
@@ -160,7 +170,7 @@ impl Simulation {
                     index,
                     topic_id: topic.id,
                     leader_epoch: count,
-                    config: topic_config(),
+                    config: topic_config(&topic.name),
                 })
             })
             .collect();
@@ -181,8 +191,11 @@ impl Simulation {
             match self.random.below(100) {
                 0..40 => self.append(life),
                 40..65 => life.write(self.random.below(8)),
-                65..90 => life.flush(),
-                90..93 => life.store.directories()[0].checkpoint(),
+                65..86 => life.flush(),
+                86..89 => life.check_retention(),
+                89..91 => self.compact(life),
+                91 => self.delete_records(life),
+                92 => life.store.directories()[0].checkpoint(),
                 93..97 => self.create_topic(life),
                 97 => self.delete_topic(life),
                 _ => {
@@ -209,7 +222,8 @@ impl Simulation {
         let values: Vec<String> = (0..count)
             .map(|_| {
                 self.last_value += 1;
-                format!("value-{}", self.last_value)
+                let key = self.random.below(KEYS);
+                format!("{key}={}", self.last_value)
             })
             .collect();
         let mut acks = Acks::All;
@@ -240,7 +254,7 @@ impl Simulation {
         acks: Acks,
         producer: Option<(i64, i32)>,
     ) {
-        let options = AppendOptions { acks, api_version: i16::MAX };
+        let options = AppendOptions::producer(acks, i16::MAX);
         let handed_over = partition.append(batch(&values, producer), options).now_or_never();
         let completion = handed_over.expect("the queue has room").expect("the batch is good");
         self.pending.push(Pending { partition: key, values, acks, producer, completion });
@@ -283,7 +297,7 @@ impl Simulation {
     }
 
     fn create_topic(&mut self, life: &mut Life) {
-        let name = Str::from(format!("topic{}", self.random.below(TOPICS)));
+        let name = Str::from_static(TOPICS[self.random.below(TOPICS.len() as u64) as usize]);
         if life.metadata.image().topic(&name).is_some() {
             return;
         }
@@ -303,7 +317,7 @@ impl Simulation {
         }
         self.topics.insert(id, name.clone());
         for index in 0..PARTITIONS {
-            let (topic, config) = (name.clone(), topic_config());
+            let (topic, config) = (name.clone(), topic_config(&name));
             let known =
                 KnownPartition { topic, index, topic_id: id, leader_epoch: start_count, config };
             life.partitions.insert((id, index), life.store.partition(known));
@@ -326,6 +340,27 @@ impl Simulation {
             }
         }
         life.write(u64::MAX);
+        life.store.forget_deleted();
+    }
+
+    fn compact(&mut self, life: &Life) {
+        let directory = &life.store.directories()[0];
+        // A budget of memory for a few keys, so that it takes several turns.
+        let turns = self.random.below(3);
+        for _ in 0..turns {
+            directory.cleaner().clean_one(directory);
+        }
+    }
+
+    fn delete_records(&mut self, life: &Life) {
+        let trimmed =
+            life.partitions.iter().find(|(_, partition)| &**partition.topic() == "trimmed");
+        let Some((key, partition)) = trimmed else { return };
+        let offset = self.random.below(partition.high_watermark() as u64 + 1) as i64;
+        if partition.delete_records(offset).is_ok() {
+            let promised = self.promised.entry(*key).or_default();
+            promised.log_start = promised.log_start.max(offset);
+        }
     }
 
     /// What every producer does that has not heard of its last batches.
@@ -334,7 +369,11 @@ impl Simulation {
         for key in keys {
             let windows = self.promised.get(&key).map(|promised| promised.windows.clone());
             for (id, window) in windows.unwrap_or_default() {
-                for sent in window {
+                let acknowledged = window.iter().filter(|sent| sent.offset.is_some()).count();
+                // Batches whose records are gone may be forgotten.
+                let keeps_all = &**life.partitions[&key].topic() == "kept";
+                let skipped = if keeps_all { 0 } else { acknowledged };
+                for sent in window.into_iter().skip(skipped) {
                     let partition = Arc::clone(&life.partitions[&key]);
                     let producer = Some((id, sent.sequence));
                     self.hand_over(key, &partition, sent.values, Acks::All, producer);
@@ -358,9 +397,18 @@ impl Simulation {
                 there => there?,
             };
             let promised = self.promised.entry(*key).or_default();
-            for (offset, value) in &promised.records {
-                if there.get(offset) != Some(value) {
-                    let found = there.get(offset);
+            let log_start = partition.log_start_offset();
+            if log_start < promised.log_start {
+                return Err(format!("the log begins at {log_start}, not {}", promised.log_start));
+            }
+            let config = partition.config();
+            for (offset, value) in promised.records.range(log_start..) {
+                let found = there.get(offset);
+                let has_newer = || {
+                    let newer = there.range(offset + 1..);
+                    newer.into_iter().any(|(_, newer)| key_of(newer) == key_of(value))
+                };
+                if found != Some(value) && !(config.compact && has_newer()) {
                     return Err(format!("{value} was at {offset}, where now is {found:?}"));
                 }
             }
@@ -395,16 +443,42 @@ impl Life {
     fn flush(&mut self) {
         self.flush_one();
     }
+
+    fn check_retention(&mut self) {
+        let directory = Arc::clone(&self.store.directories()[0]);
+        std::thread::scope(|scope| {
+            let checking = scope.spawn(move || directory.check_retention());
+            // It may ask the writer for a new segment.
+            while !checking.is_finished() {
+                self.write(u64::MAX);
+                std::thread::yield_now();
+            }
+        });
+    }
 }
 
-fn topic_config() -> Arc<TopicConfig> {
+fn topic_config(name: &str) -> Arc<TopicConfig> {
+    let policy = match name {
+        "compacted" => "compact",
+        "both" => "compact,delete",
+        _ => "delete",
+    };
+    let retention_bytes = if matches!(name, "trimmed" | "both") { "1500" } else { "-1" };
     let overrides = [
         // A roll every few batches, an index entry for nearly each.
         ("internal.segment.bytes", "600"),
         ("index.interval.bytes", "100"),
+        ("cleanup.policy", policy),
+        ("retention.bytes", retention_bytes),
+        ("retention.ms", "-1"),
+        ("min.cleanable.dirty.ratio", "0"),
     ];
     let overrides = overrides.map(|(name, value)| (name.into(), value.into()));
     Arc::new(TopicConfig::resolve(&overrides.into_iter().collect(), &Config::default()))
+}
+
+fn key_of(text: &str) -> &str {
+    text.split_once('=').map_or(text, |(key, _)| key)
 }
 
 fn batch(values: &[String], producer: Option<(i64, i32)>) -> Bytes {
@@ -413,7 +487,7 @@ fn batch(values: &[String], producer: Option<(i64, i32)>) -> Bytes {
         builder.set_producer(id, 0, sequence);
     }
     for value in values {
-        builder.append(1_000, None, Some(value.as_bytes()), &[]);
+        builder.append(1_000, Some(key_of(value).as_bytes()), Some(value.as_bytes()), &[]);
     }
     builder.build()
 }
@@ -438,13 +512,17 @@ fn read_all(partition: &Partition) -> Result<BTreeMap<i64, String>, String> {
             let section = batch.record_section(1_000_000).map_err(|error| error.to_string())?;
             for record in RecordIter::new(batch.header(), &section) {
                 let record = record.map_err(|error| error.to_string())?;
-                if record.offset != next {
+                if record.offset < next {
+                    continue;
+                }
+                if record.offset != next && !partition.config().compact {
                     return Err(format!("{next} is missing, the next is {}", record.offset));
                 }
                 let value = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
                 there.insert(record.offset, value);
-                next += 1;
+                next = record.offset + 1;
             }
+            next = next.max(batch.header().next_offset());
         }
     }
     Ok(there)
@@ -473,6 +551,7 @@ fn every_sync_is_needed() {
         LostSync::File(".log"),
         LostSync::File("cluster-metadata"),
         LostSync::File(".tmp"),
+        LostSync::File(".cleaned"),
         LostSync::Directory("-0"),
         LostSync::Directory("/data"),
         LostSync::Directory("/srv"),

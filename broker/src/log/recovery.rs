@@ -9,6 +9,7 @@ use protocol::records::BatchHeader;
 
 use super::file::{FileSystem, Reads};
 use super::segment::{Segment, file_name};
+use super::swap;
 
 /// How much of a log can be relied on.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,7 @@ pub(super) fn open_segments(
     options: Options,
     visit: &mut dyn FnMut(&BatchHeader),
 ) -> io::Result<Recovered> {
+    swap::finish(files, directory)?;
     let bases = base_offsets(files, directory)?;
     let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
     let mut next_offset = bases.first().copied().unwrap_or(0);
@@ -86,6 +88,11 @@ pub(super) fn open_segments(
         files.sync_directory(directory)?;
     }
     Ok(Recovered { segments, next_offset, cut })
+}
+
+/// The first offset that the segments in a directory may hold.
+pub(super) fn first_offset(files: &dyn FileSystem, directory: &Path) -> io::Result<i64> {
+    Ok(base_offsets(files, directory)?.first().copied().unwrap_or(0))
 }
 
 /// Base offsets of the segments in a directory, ascending.

@@ -14,6 +14,7 @@ use protocol::records::{Batch, BatchHeader, HEADER_SIZE};
 
 use super::file::{FileRange, FileSystem, LogFile, Reads};
 use super::index::{IndexedBatch, Indexes};
+use super::partition_log::ReadError;
 
 /// How much is read at a time while looking for a batch.
 const WALK_BYTES: usize = 4096;
@@ -54,10 +55,36 @@ impl Segment {
         base_offset: i64,
         create: bool,
     ) -> io::Result<Self> {
-        let path = directory.join(file_name(base_offset, "log"));
-        let file = files.open(&path, create)?;
-        let offset_index = files.open(&directory.join(file_name(base_offset, "index")), true)?;
-        let time_index = files.open(&directory.join(file_name(base_offset, "timeindex")), true)?;
+        let [log, offset_index, time_index] =
+            Self::file_names(base_offset).map(|name| directory.join(name));
+        let file = files.open(&log, create)?;
+        let offset_index = files.open(&offset_index, true)?;
+        let time_index = files.open(&time_index, true)?;
+        Self::of_files(base_offset, log, [file, offset_index, time_index])
+    }
+
+    /// Makes an empty segment whose files have `suffix` behind their names.
+    pub(crate) fn create_aside(
+        files: &dyn FileSystem,
+        directory: &Path,
+        base_offset: i64,
+        suffix: &str,
+    ) -> io::Result<Self> {
+        let make = |name: String| {
+            let file = files.open(&directory.join(format!("{name}{suffix}")), true)?;
+            file.set_len(0)?;
+            Ok::<_, io::Error>(file)
+        };
+        let [log, offset_index, time_index] = Self::file_names(base_offset);
+        let path = directory.join(&log);
+        Self::of_files(base_offset, path, [make(log)?, make(offset_index)?, make(time_index)?])
+    }
+
+    fn of_files(
+        base_offset: i64,
+        path: PathBuf,
+        [file, offset_index, time_index]: [Arc<dyn LogFile>; 3],
+    ) -> io::Result<Self> {
         let size = file.len()?;
         Ok(Self {
             base_offset,
@@ -112,7 +139,7 @@ impl Segment {
         length: u64,
     ) -> Result<(), (io::Error, bool)> {
         let size = self.size();
-        self.allocate(size + length);
+        self.allocate(size + length).map_err(|error| (error, true))?;
         self.file.write_at(slices, size).map_err(|error| {
             let restored = self.file.set_len(size).is_ok();
             self.allocated.store(size, Ordering::Relaxed);
@@ -122,18 +149,29 @@ impl Segment {
 
     /// Asks for space ahead of the writes, in steps that grow with the segment,
     /// so that syncs find the space already there.
-    fn allocate(&self, needed: u64) {
+    ///
+    /// # Errors
+    /// When the disk is full. A write might still succeed then, and the sync fail.
+    fn allocate(&self, needed: u64) -> io::Result<()> {
         const FIRST_STEP: u64 = 64 * 1024;
         const LARGEST_STEP: u64 = 16 * 1024 * 1024;
         let allocated = self.allocated.load(Ordering::Relaxed);
         if needed <= allocated {
-            return;
+            return Ok(());
         }
-        let target = needed + allocated.clamp(FIRST_STEP, LARGEST_STEP);
-        // A file system that cannot do it, or a full disk, shows in the write itself.
-        if self.file.allocate(allocated, target - allocated).is_ok() {
-            self.allocated.store(target, Ordering::Relaxed);
+        for target in [needed + allocated.clamp(FIRST_STEP, LARGEST_STEP), needed] {
+            match self.file.allocate(allocated, target - allocated) {
+                Ok(()) => {
+                    self.allocated.store(target, Ordering::Relaxed);
+                    return Ok(());
+                }
+                // There may be room for what is needed now.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+                // A file system that cannot do it.
+                Err(_) => return Ok(()),
+            }
         }
+        Err(io::ErrorKind::StorageFull.into())
     }
 
     /// Makes a batch that was written visible to readers.
@@ -216,6 +254,33 @@ impl Segment {
             }
         }
         Ok(None)
+    }
+
+    /// The largest timestamp, or, where records have none, when the file was last
+    /// written to, in ms.
+    pub(crate) fn newest_ms(&self) -> i64 {
+        let newest = self.max_timestamp().filter(|timestamp| *timestamp >= 0);
+        newest.or_else(|| self.file.modified_ms().ok()).unwrap_or(i64::MAX)
+    }
+
+    /// The largest timestamp of the first batch.
+    pub(crate) fn first_timestamp(&self) -> io::Result<Option<i64>> {
+        let first = Walk::new(self, 0, self.size()).next()?;
+        Ok(first.map(|(_, header)| header.max_timestamp))
+    }
+
+    /// Calls `visit` with position and header of each batch, until it says no or fails.
+    pub(super) fn try_walk(
+        &self,
+        mut visit: impl FnMut(u64, &BatchHeader) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut walk = Walk::new(self, 0, self.size());
+        while let Some((position, header)) = walk.next()? {
+            if !visit(position, &header)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Calls `visit` with the header of each batch from a position on.
@@ -313,6 +378,20 @@ impl Segment {
         indexes.write(&*self.offset_index, &*self.time_index)?;
         *self.indexes.write() = indexes;
         Ok(Scanned { next_offset: expected, cut })
+    }
+
+    /// Where the batches of a file end that begins at `base_offset`.
+    ///
+    /// # Errors
+    /// `InvalidData` when the file does not consist of whole batches.
+    pub(crate) fn next_offset_in(base_offset: i64, file: Arc<dyn LogFile>) -> io::Result<i64> {
+        let indexes = [Arc::clone(&file), Arc::clone(&file)];
+        let [offset_index, time_index] = indexes;
+        let path = PathBuf::from(file_name(base_offset, "log"));
+        let segment = Self::of_files(base_offset, path, [file, offset_index, time_index])?;
+        let mut next_offset = base_offset;
+        segment.walk(0, segment.size(), |_, header| next_offset = header.next_offset())?;
+        Ok(next_offset)
     }
 
     /// The names of the segment's files.

@@ -25,7 +25,7 @@ use super::file::FileSystem;
 use super::meta_properties::MetaProperties;
 use super::partition::{Partition, Start};
 use super::partition_log::PartitionLog;
-use super::recovery::Options;
+use super::recovery::{self, Options};
 use super::{partition_metadata, snapshots};
 use crate::config::Config;
 use crate::producers::Producers;
@@ -118,19 +118,20 @@ impl LockedDirectories {
 }
 
 /// Makes a log directory where it is missing. Its name has to last as long as
-/// what will be in it.
+/// what will be in it, also where a process made it that was killed at once.
 fn make(files: &dyn FileSystem, directory: &Path) -> Result<(), StorageError> {
-    let missing = directory.ancestors().take_while(|path| !files.exists(path)).count();
-    let made = files.create_directory(directory).and_then(|()| {
-        let parents = directory.ancestors().skip(1).take(missing);
-        parents.map(or_here).try_for_each(|parent| files.sync_directory(parent))
-    });
-    made.map_err(|source| StorageError::io("create", directory, source))
-}
-
-/// The parent of a relative name is where the process runs.
-fn or_here(path: &Path) -> &Path {
-    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+    let failed = |source| StorageError::io("create", directory, source);
+    files.create_directory(directory).map_err(failed)?;
+    for parent in directory.ancestors().skip(1) {
+        // The parent of a relative name is where the process runs.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match files.sync_directory(parent) {
+            // Somebody else made it, and what is above it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            synced => synced.map_err(failed)?,
+        }
+    }
+    Ok(())
 }
 
 fn lock(directory: &Path) -> Result<File, StorageError> {
@@ -201,7 +202,8 @@ impl LogStore {
             .collect();
         let mut directories = Vec::with_capacity(locked.paths.len());
         for path in &locked.paths {
-            let directory = Directory::new(path.clone(), Arc::clone(&locked.files), config);
+            let directory = Directory::new(path.clone(), Arc::clone(&locked.files), config)
+                .map_err(|source| StorageError::io("read", path, source))?;
             Loading::new(&directory, &known)?.load(config.log.recovery_threads)?;
             directories.push(directory);
         }
@@ -254,6 +256,19 @@ impl LogStore {
         ));
         directory.insert(&partition);
         partition
+    }
+
+    /// Takes what the checkpoints say of deleted partitions out of them: it must
+    /// not be taken for something about later partitions with their names. Blocks
+    /// on the disk.
+    pub(crate) fn forget_deleted(&self) {
+        for directory in &self.shared.directories {
+            if let Err(error) = directory.write_checkpoints() {
+                tracing::error!(path = %directory.path().display(), %error, "checkpoints cannot be written");
+                // Whoever began a partition of the same name now could lose it in a crash.
+                directory.go_offline();
+            }
+        }
     }
 
     /// Syncs everything and marks the directories as cleanly closed. Appends are
@@ -354,10 +369,25 @@ impl<'a> Loading<'a> {
             });
             results.collect::<Result<Vec<()>, StorageError>>()
         })?;
+        self.forget_unknown()?;
         if !self.is_clean {
             // The names of directories that a killed process made may be in memory only.
             let synced = self.directory.files.sync_directory(path);
             synced.map_err(|source| StorageError::io("sync", path, source))?;
+        }
+        Ok(())
+    }
+
+    /// As [`LogStore::forget_deleted`], where that was not done before a crash.
+    fn forget_unknown(&self) -> Result<(), StorageError> {
+        let is_unknown = |(topic, index): &(String, i32)| {
+            self.directory.partition(&Str::from(topic.as_str()), *index).is_none()
+        };
+        let mut named = self.recovery_points.keys().chain(self.log_starts.keys());
+        if self.directory.cleaner().forget_unknown(self.directory) || named.any(is_unknown) {
+            let path = self.directory.path();
+            let written = self.directory.write_checkpoints();
+            written.map_err(|source| StorageError::io("write the checkpoints of", path, source))?;
         }
         Ok(())
     }
@@ -400,6 +430,9 @@ impl<'a> Loading<'a> {
         let key = (known.topic.to_string(), known.index);
         let now_ms = self.directory.now_ms();
         let mut snapshots = snapshots::offsets(&**files, path)?;
+        // One from before the log's first record does not know what is gone between the two.
+        let first_offset = recovery::first_offset(&**files, path)?;
+        snapshots.retain(|offset| *offset >= first_offset);
         loop {
             let mut snapshot = None;
             while let Some(offset) = snapshots.pop() {

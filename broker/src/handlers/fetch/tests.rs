@@ -21,7 +21,7 @@ const RECORD_BYTES: i32 = 1000;
 
 struct Server {
     broker: Broker,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 struct Client {
@@ -41,7 +41,7 @@ impl Server {
         let values = values.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = Config::from_values(values.collect()).unwrap();
         let broker = Broker::start(config).await.unwrap();
-        Self { broker, _directory: directory }
+        Self { broker, directory }
     }
 
     /// A client of a new topic with so many partitions.
@@ -259,6 +259,29 @@ async fn a_waiting_incremental_fetch_wakes_when_a_partition_of_its_session_grows
     };
     let (told, ()) = tokio::join!(client.call(IDS, &request), producer.produce(1, 1));
     assert_eq!(Told::of(told).with_records(), [1]);
+    server.broker.shutdown().await;
+}
+
+#[tokio::test]
+async fn records_that_are_not_in_memory_are_found_all_the_same() {
+    let server = Server::start(&[]).await;
+    let mut client = server.client(2).await;
+    client.produce(0, 3).await;
+    client.produce(1, 20).await;
+    // Everything is synced, so the system can let go of it; where the file
+    // system is memory itself, it does not.
+    for partition in 0..2 {
+        let directory = server.directory.path().join(format!("{}-{partition}", &*TOPIC));
+        let log = std::fs::File::open(directory.join("00000000000000000000.log")).unwrap();
+        rustix::fs::fadvise(&log, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    }
+    let told = client.fetch(IDS, (0, 0), &[(0, 2), (1, 0)]).await;
+    let [(0, ErrorCode::None, 3, one), (1, ErrorCode::None, 20, all)] = told.news[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(all, 20 * one);
+    let limited = client.fetch(IDS, (0, -1), &[(1, 19), (0, 3)]).await;
+    assert_eq!(limited.news, [(1, ErrorCode::None, 20, one), (0, ErrorCode::None, 3, 0)]);
     server.broker.shutdown().await;
 }
 
