@@ -479,6 +479,7 @@ impl Client {
         limits: Limits,
     ) -> Result<R::Response, Error> {
         let mut failures = 0;
+        let mut earlier = None;
         loop {
             let attempt = async {
                 let (endpoint, address) = self.choose(purpose).map_err(unsent)?;
@@ -488,7 +489,7 @@ impl Client {
             };
             let failure = match attempt.await {
                 Ok(response) => return Ok(response),
-                Err(failure) => failure,
+                Err(failure) => cause(failure, &mut earlier),
             };
             failures += 1;
             self.pause_or_fail(R::KEY, failure, failures, limits).await?;
@@ -502,6 +503,7 @@ impl Client {
         limits: Limits,
     ) -> Result<R::Response, Error> {
         let mut failures = 0;
+        let mut earlier = None;
         loop {
             let attempt = async {
                 let cluster = async {
@@ -517,7 +519,7 @@ impl Client {
             };
             let failure = match attempt.await {
                 Ok(response) => return Ok(response),
-                Err(failure) => failure,
+                Err(failure) => cause(failure, &mut earlier),
             };
             failures += 1;
             self.pause_or_fail(R::KEY, failure, failures, limits).await?;
@@ -646,6 +648,21 @@ fn unsent(error: Error) -> Failure {
     Failure { error, sent: false }
 }
 
+/// What is waited for when a timeout says so.
+const CONNECTING: &str = "connecting";
+
+/// Why an attempt failed. A pause before connecting again that does not end in
+/// time says less than the attempt before it.
+fn cause(failure: Failure, earlier: &mut Option<Error>) -> Failure {
+    if matches!(failure.error, Error::Timeout { what: CONNECTING, .. })
+        && let Some(error) = earlier.take()
+    {
+        return unsent(error);
+    }
+    *earlier = Some(failure.error.clone());
+    failure
+}
+
 /// The outcome, or a timeout at `deadline`.
 async fn before<T>(
     deadline: Instant,
@@ -653,7 +670,7 @@ async fn before<T>(
 ) -> Result<T, Error> {
     let start = Instant::now();
     let late =
-        |_| Error::Timeout { what: "connecting", after: deadline.saturating_duration_since(start) };
+        |_| Error::Timeout { what: CONNECTING, after: deadline.saturating_duration_since(start) };
     timeout_at(deadline, work).await.map_err(late)?
 }
 

@@ -165,7 +165,7 @@ impl Shared {
         if sorted.is_empty() {
             return Ok(());
         }
-        let ids = self.topics_of_commit(&sorted).await?;
+        let mut ids = self.topics_of_commit(&sorted).await?;
         loop {
             let Some(node) = self.find_coordinator().await? else {
                 self.pause().await;
@@ -188,6 +188,13 @@ impl Shared {
                     let Some(identity) = identity else { return Err(self.group_failure(code)) };
                     self.commit_refused(identity.generation, code);
                     self.wait_for_next_generation(&identity, &sorted, code).await?;
+                }
+                // Deleted since it was looked up, or not known everywhere yet.
+                Some((_, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)) => {
+                    let topics: Vec<Str> = ids.keys().cloned().collect();
+                    self.client.refresh_topics(&topics).await?;
+                    ids = self.topics_of_commit(&sorted).await?;
+                    self.pause().await;
                 }
                 Some((_, code)) if self.is_passing(code) => self.pause().await,
                 Some((partition, code)) => {

@@ -472,6 +472,19 @@ async fn a_commit_during_a_rebalance_goes_out_in_the_next_generation() {
 }
 
 #[tokio::test]
+async fn a_commit_after_a_topic_was_made_again_goes_to_the_new_one() {
+    for code in [ErrorCode::UnknownTopicId, ErrorCode::UnknownTopicOrPartition] {
+        let broker = FakeBroker::new();
+        broker.create("t", 1);
+        let consumer = Consumer::new(client(&broker), config(OffsetReset::Earliest));
+        broker.refuse(ApiKey::OffsetCommit, code);
+        consumer.commit(&[(partition(), OffsetAndMetadata::from(5))]).await.unwrap();
+        assert_eq!(broker.count_asked("commit t-0@5"), 2, "{}", code.name());
+        consumer.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_commit_for_an_unknown_partition_is_refused_at_once() {
     let broker = FakeBroker::new();
     broker.create("t", 1);
