@@ -703,6 +703,7 @@ pub(crate) fn is_safe_to_repeat(api: ApiKey) -> bool {
         | ApiKey::SyncGroup
         | ApiKey::CreateTopics
         | ApiKey::DeleteTopics
+        | ApiKey::DeleteRecords
         | ApiKey::CreatePartitions
         | ApiKey::DeleteGroups
         | ApiKey::IncrementalAlterConfigs
