@@ -200,3 +200,81 @@ impl Cors {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{TestRequest, init_service, read_body};
+    use actix_web::{App, HttpRequest, HttpResponse, web};
+    use protocol::config_def::ConfigValues;
+
+    use super::*;
+
+    async fn panics() -> HttpResponse {
+        panic!("on purpose")
+    }
+
+    async fn unsupported() -> Result<HttpResponse, Error> {
+        Err(Error::UnsupportedMediaType { format: None })
+    }
+
+    async fn fails_later(request: HttpRequest) -> Result<HttpResponse, Error> {
+        content_type::METADATA_V2.negotiate(&request)?;
+        Err(Error::PartitionNotFound)
+    }
+
+    /// Status, type and body of what is answered.
+    async fn answer(settings: &[(&str, &str)], request: TestRequest) -> (u16, String, String) {
+        let values: ConfigValues =
+            settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let surroundings = Surroundings::new(&Config::from_values(&values).unwrap());
+        let app = App::new()
+            .wrap(surroundings)
+            .route("/panics", web::get().to(panics))
+            .route("/unsupported", web::get().to(unsupported))
+            .route("/fails", web::get().to(fails_later));
+        let app = init_service(app).await;
+        let answer = match app.call(request.to_request()).await {
+            Ok(answer) => answer.map_into_boxed_body(),
+            Err(error) => {
+                let response = error.error_response();
+                ServiceResponse::new(TestRequest::default().to_http_request(), response)
+            }
+        };
+        let status = answer.status().as_u16();
+        let content_type = answer.headers().get("content-type").unwrap().to_str().unwrap();
+        let content_type = content_type.to_owned();
+        let body = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
+        (status, content_type, body)
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_an_error_of_its_own_request() {
+        let (status, content_type, body) = answer(&[], TestRequest::with_uri("/panics")).await;
+        assert_eq!((status, content_type.as_str()), (500, "application/json"));
+        assert_eq!(body, r#"{"error_code":500,"message":"Internal Server Error"}"#);
+    }
+
+    #[actix_web::test]
+    async fn errors_have_the_type_that_was_negotiated() {
+        let request = TestRequest::with_uri("/fails");
+        let (status, content_type, _) = answer(&[], request).await;
+        assert_eq!((status, content_type.as_str()), (404, "application/vnd.kafka.v2+json"));
+    }
+
+    #[actix_web::test]
+    async fn a_type_that_is_not_supported_is_told_in_one_that_is_accepted() {
+        const V1: &str = "application/vnd.kafka.v1+json";
+        const V2: &str = "application/vnd.kafka.v2+json";
+        let settings = [("response.mediatype.default", V1), ("response.mediatype.preferred", V1)];
+        for (settings, accept, expected) in [
+            (&[][..], "text/plain", "application/json"),
+            (&[], V2, V2),
+            (&[], V1, "application/json"),
+            (&settings, V2, V1),
+        ] {
+            let request = TestRequest::with_uri("/unsupported").append_header(("Accept", accept));
+            let (status, content_type, _) = answer(settings, request).await;
+            assert_eq!((status, content_type.as_str()), (415, expected), "{accept}");
+        }
+    }
+}

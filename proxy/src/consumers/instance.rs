@@ -339,8 +339,19 @@ impl Instance {
             ApiVersion::V2 => None,
         };
         let _committing = self.committing.lock().await;
-        let delivered = self.delivered().await?;
-        self.consumer.commit(&delivered).await.map_err(self.error())?;
+        let mut delivered = self.delivered().await?;
+        while let Err(error) = self.consumer.commit(&delivered).await {
+            let ConsumerError::Partition { partition, code: ErrorCode::UnknownTopicOrPartition } =
+                &error
+            else {
+                return Err(self.error()(error));
+            };
+            // The end of one topic must not keep the others from being committed.
+            delivered.retain(|(other, _)| other.topic != partition.topic);
+            if delivered.is_empty() {
+                return Err(self.error()(error));
+            }
+        }
         Ok(delivered)
     }
 

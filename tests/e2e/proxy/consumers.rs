@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use protocol::messages::DescribeGroupsRequest;
+use protocol::ErrorCode;
+use protocol::messages::{DeleteTopicsRequest, DescribeGroupsRequest};
 use serde_json::{Value, json};
 
 use crate::harness::http::{BINARY_V1, BINARY_V2, JSON_V1, JSON_V2, V1, V2};
@@ -448,6 +449,57 @@ fn delivered_records_are_committed_by_themselves_when_an_instance_ends() {
     stack.http().delete(&format!("{}/subscription", instance.path)).send().expect(204);
     assert_eq!(instance.committed(&topic, 0), Some(3));
     instance.get("records").expect_error(409, 40903);
+}
+
+#[test]
+fn what_an_answer_held_is_committed_with_the_next_read_at_the_earliest() {
+    let stack = Stack::with(&[("consumer.auto.commit.interval.ms", "1")]);
+    let topic = unique("interval");
+    let cluster = Cluster::new(&stack.bootstrap);
+    cluster.create_topic(&topic, 1);
+    cluster.produce_values(&topic, 0, &["1", "2"]);
+    let instance = Instance::subscribed(&stack.http(), &unique("g"), &topic, &json!({}));
+    assert_eq!(instance.read("?max_bytes=1"), [1]);
+    // The client may not have done its work with it yet.
+    assert_eq!(instance.committed(&topic, 0), None);
+    assert_eq!(instance.read("?max_bytes=1"), [2]);
+    until("the commit", || (instance.committed(&topic, 0)? == 1).then_some(()));
+    instance.read("?timeout=1");
+    until("the next commit", || (instance.committed(&topic, 0)? == 2).then_some(()));
+}
+
+#[test]
+fn a_topic_that_is_deleted_ends_no_instance() {
+    let stack = Stack::start();
+    let http = stack.http();
+    let topic = unique("deleted");
+    let cluster = Cluster::new(&stack.bootstrap);
+    let kept = unique("kept");
+    for topic in [&topic, &kept] {
+        cluster.create_topic(topic, 1);
+        cluster.produce_values(topic, 0, &["1"]);
+    }
+    // A subscription would create it again, where the cluster lets it.
+    let instance = Instance::create(&http, &unique("g"), &json!({}));
+    let partition = |topic| json!({"topic": topic, "partition": 0});
+    let partitions = json!({"partitions": [partition(&topic), partition(&kept)]});
+    instance.post("assignments", &partitions).expect(204);
+    assert_eq!(instance.read_all(2), [1, 1]);
+    let request = DeleteTopicsRequest {
+        topic_names: vec![topic.as_str().into()],
+        timeout_ms: 30_000,
+        ..DeleteTopicsRequest::default()
+    };
+    let answer = Connection::open(&stack.bootstrap).unwrap().call(5, &request).unwrap();
+    assert_eq!(answer.responses[0].error_code, ErrorCode::None);
+    until("the end of the topic", || (!cluster.topics().contains(&topic)).then_some(()));
+    let offset = json!({"offsets": [{"topic": topic, "partition": 0, "offset": 0}]});
+    instance.post("offsets", &offset).expect_error(404, 40402);
+    instance.commit();
+    assert_eq!(instance.committed(&kept, 0), Some(1));
+    cluster.produce_values(&kept, 0, &["2"]);
+    assert_eq!(instance.read_all(1), [2]);
+    instance.delete();
 }
 
 #[test]
