@@ -4,7 +4,6 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -17,9 +16,7 @@ use tokio::time::timeout;
 
 use crate::config::BoundsConfig;
 use crate::error::Error;
-
-/// How much room a body of unknown length asks for at a time, in bytes.
-const STEP: usize = 64 * 1024;
+use crate::memory::{Budget, Share};
 
 /// Parsing that takes longer than a body of this size would hold up the other
 /// requests of its worker thread, in bytes.
@@ -30,13 +27,7 @@ pub(crate) const LARGE: usize = 1024 * 1024;
 pub(crate) struct Bodies {
     max_body_bytes: usize,
     idle_timeout: Duration,
-    memory: Arc<Memory>,
-}
-
-#[derive(Debug)]
-struct Memory {
-    limit: usize,
-    taken: AtomicUsize,
+    memory: Arc<Budget>,
 }
 
 /// A body that was read. It counts as in memory until it is dropped.
@@ -46,22 +37,12 @@ pub(crate) struct Body {
     _share: Share,
 }
 
-/// A part of the memory for bodies; given back when it is dropped.
-#[derive(Debug)]
-struct Share {
-    memory: Arc<Memory>,
-    bytes: usize,
-}
-
 impl Bodies {
     pub(crate) fn new(bounds: &BoundsConfig) -> Self {
         Self {
             max_body_bytes: bounds.max_request_bytes,
             idle_timeout: bounds.idle_timeout,
-            memory: Arc::new(Memory {
-                limit: bounds.max_inflight_bytes,
-                taken: AtomicUsize::new(0),
-            }),
+            memory: Budget::new(bounds.max_inflight_bytes),
         }
     }
 
@@ -76,7 +57,7 @@ impl Bodies {
         mut payload: Payload,
     ) -> Result<Body, Error> {
         let announced = announced_length(request);
-        let mut share = Share { memory: Arc::clone(&self.memory), bytes: 0 };
+        let mut share = self.memory.share();
         if let Some(length) = announced {
             self.check(length)?;
             share.grow_to(length)?;
@@ -111,30 +92,6 @@ impl Bodies {
         } else {
             Ok(())
         }
-    }
-}
-
-impl Share {
-    /// Takes more, if less than `bytes` are taken.
-    fn grow_to(&mut self, bytes: usize) -> Result<(), Error> {
-        let Some(more) = bytes.checked_sub(self.bytes).filter(|&more| more > 0) else {
-            return Ok(());
-        };
-        // The length was announced, or grows chunk by chunk.
-        let more = if self.bytes == 0 { more } else { more.max(STEP) };
-        let Memory { limit, taken } = &*self.memory;
-        let fits = |now: usize| now.checked_add(more).filter(|then| then <= limit);
-        if taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
-            return Err(Error::Overloaded);
-        }
-        self.bytes += more;
-        Ok(())
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.memory.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -239,7 +196,7 @@ mod tests {
         drop(first);
         assert!(read(&bodies, "0123456789").await.is_ok());
         drop(second);
-        assert_eq!(bodies.memory.taken.load(Ordering::Relaxed), 0);
+        assert_eq!(bodies.memory.taken(), 0);
         assert!(matches!(read(&bodies, "0123456789a").await, Err(Error::BodyTooLarge(10))));
     }
 

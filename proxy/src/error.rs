@@ -47,8 +47,10 @@ pub(crate) enum Error {
     /// The body is larger than this.
     #[error("Request body is larger than {0} bytes (rest.max.request.bytes)")]
     BodyTooLarge(usize),
-    /// The memory for request bodies is used up.
-    #[error("Too many bytes of request bodies are in memory (rest.max.inflight.bytes); try again")]
+    /// The memory for request bodies, or for records in answers, is used up.
+    #[error(
+        "Too many bytes of requests or answers are in memory (rest.max.inflight.bytes); try again"
+    )]
     Overloaded,
     /// The proxy is about to stop.
     #[error("The server is shutting down")]

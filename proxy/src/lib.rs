@@ -21,6 +21,7 @@ mod formats;
 mod instances;
 mod json;
 mod links;
+mod memory;
 mod metadata;
 mod middleware;
 mod produce;

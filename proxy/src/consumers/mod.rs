@@ -10,7 +10,7 @@
 //! | `creation.rs` | what a client may say of a new instance |
 //! | `instance.rs` | one instance: its consumer, what it committed |
 //! | `read.rs` | reading through an instance |
-//! | `records.rs` | records as JSON |
+//! | `records.rs` | records as JSON, within the memory for answers |
 //! | `simple.rs` | reading a partition without an instance (API v1) |
 
 mod creation;
@@ -38,6 +38,7 @@ use crate::Config;
 use crate::config::{ApiVersion, ConsumersConfig};
 use crate::content_type::{MediaTypes, Negotiated};
 use crate::error::Error;
+use crate::memory::Budget;
 
 pub(crate) use creation::{Creation, describe};
 pub(crate) use instance::InUse;
@@ -53,6 +54,8 @@ const EXPIRY_STEP: Duration = Duration::from_millis(500);
 pub(crate) struct Consumers {
     config: ConsumersConfig,
     template: ConsumerConfig,
+    /// For records in answers, whoever reads them.
+    answers: Arc<Budget>,
     client: Client,
     runtime: Handle,
     tasks: TaskTracker,
@@ -85,6 +88,7 @@ impl Consumers {
         let consumers = Arc::new(Self {
             config: config.consumers.clone(),
             template: config.consumer(),
+            answers: Budget::new(config.bounds.max_inflight_bytes),
             client,
             runtime: runtime.clone(),
             tasks: tasks.clone(),
@@ -96,6 +100,11 @@ impl Consumers {
         });
         tasks.spawn_on(Arc::clone(&consumers).expire(), &runtime);
         consumers
+    }
+
+    /// The memory for records in answers.
+    pub(crate) fn answers(&self) -> &Arc<Budget> {
+        &self.answers
     }
 
     /// Makes an instance. The name is taken from then on, and free again when

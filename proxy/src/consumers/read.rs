@@ -25,12 +25,10 @@ use super::instance::InUse;
 use super::records::{Records, size};
 use crate::content_type::MediaType;
 use crate::error::Error;
+use crate::memory::Share;
 
 /// How long a first read may wait for the group, where the client names no time.
 const FIRST_JOIN: Duration = Duration::from_secs(10);
-/// So much JSON is written before other requests of the worker thread, and the
-/// instance's group, get their turn, in bytes.
-const STEP: usize = 256 * 1024;
 /// So much of the answer is handed to the connection at a time, in bytes.
 const PIECE: usize = 64 * 1024;
 
@@ -88,13 +86,13 @@ pub(crate) async fn read(
     let reading = Arc::clone(&instance.reads).read_owned().await;
     let deadline = begin(&instance, request.wait).await;
     let mut read = Read {
-        records: Records::new(instance.version, instance.codec),
+        records: Records::new(instance.version, instance.codec, consumers.answers().share()),
         delivery: Delivery { instance, marks: Vec::new(), turn: None, _reading: reading },
         max_bytes: request.max_bytes,
         deadline,
     };
     read.run().await?;
-    Ok(RecordsBody { json: read.records.finish().into(), delivery: Some(read.delivery) })
+    Ok(RecordsBody::new(read.records, Some(read.delivery)))
 }
 
 /// Waits for the first join, where that is due. Returns when the read has to end.
@@ -123,8 +121,8 @@ struct Read {
 }
 
 /// Why no more records are taken.
-#[derive(Debug)]
-enum End {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
     /// There are no more now.
     Empty,
     /// The answer is full, or a record comes that has to begin the next one.
@@ -158,9 +156,10 @@ impl Read {
                 Some(bytes) => self.records.bytes() > bytes,
             };
             let is_over = Instant::now() >= self.deadline || instance.stop.is_cancelled();
-            if is_enough || is_over || matches!(end, End::Full) {
+            if is_enough || is_over || end == End::Full {
                 return Ok(());
             }
+            self.records.rest();
             if self.records.count() == 0 {
                 self.delivery.turn = None;
             }
@@ -181,9 +180,13 @@ impl Read {
         let Self { records, delivery, max_bytes, .. } = self;
         let instance = &delivery.instance;
         let max_bytes = (*max_bytes).min(instance.request_max_bytes);
+        let pause_at = match records.make_room() {
+            Ok(room) => room,
+            Err(_) if records.count() > 0 => return Ok(End::Full),
+            Err(error) => return Err(error),
+        };
         // Records without keys and values have a size, too.
         let max_json_bytes = instance.request_max_bytes.saturating_mul(2);
-        let pause_at = records.json_bytes() + STEP;
         let mut end = End::Empty;
         let mut poison = None;
         let taken = instance.consumer.take(&mut |record| {
@@ -268,6 +271,19 @@ impl Drop for Delivery {
 pub(crate) struct RecordsBody {
     json: Bytes,
     delivery: Option<Delivery>,
+    _memory: Share,
+}
+
+impl RecordsBody {
+    fn new(records: Records, delivery: Option<Delivery>) -> Self {
+        let (json, memory) = records.finish();
+        Self { json: json.into(), delivery, _memory: memory }
+    }
+
+    /// Of records that come from no instance, and are there again for the next one.
+    pub(super) fn undelivered(records: Records) -> Self {
+        Self::new(records, None)
+    }
 }
 
 impl MessageBody for RecordsBody {

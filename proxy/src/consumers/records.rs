@@ -6,6 +6,11 @@ use crate::config::ApiVersion::{self, V1, V2};
 use crate::error::Error;
 use crate::formats::Codec;
 use crate::json::{write_integer, write_string};
+use crate::memory::Share;
+
+/// So much JSON is written at a time, before other requests of the worker
+/// thread, and the group of an instance, get their turn, in bytes.
+const STEP: usize = 256 * 1024;
 
 /// The array of one answer, without its last bracket until it is finished.
 #[derive(Debug)]
@@ -13,14 +18,32 @@ pub(super) struct Records {
     version: ApiVersion,
     codec: Codec,
     json: Vec<u8>,
+    memory: Share,
     /// Bytes of keys and values, as they are stored.
     bytes: usize,
     count: usize,
 }
 
 impl Records {
-    pub(super) fn new(version: ApiVersion, codec: Codec) -> Self {
-        Self { version, codec, json: Vec::from(b"["), bytes: 0, count: 0 }
+    pub(super) fn new(version: ApiVersion, codec: Codec, memory: Share) -> Self {
+        Self { version, codec, json: Vec::from(b"["), memory, bytes: 0, count: 0 }
+    }
+
+    /// Takes the memory for what is written at a time. Returns how long the JSON
+    /// may become then; the record that exceeds it is accounted for when the
+    /// next one comes.
+    ///
+    /// # Errors
+    /// When too many answers are in memory.
+    pub(super) fn make_room(&mut self) -> Result<usize, Error> {
+        let room = self.json.len() + self.memory.at_most(STEP);
+        self.memory.grow_to(room)?;
+        Ok(room)
+    }
+
+    /// Gives memory back that is not needed while there is nothing to write.
+    pub(super) fn rest(&mut self) {
+        self.memory.shrink_to(self.json.len());
     }
 
     /// How many records there are.
@@ -103,10 +126,11 @@ impl Records {
         value.map_err(|error| format!("its value is not {}: {error}", codec.format()))
     }
 
-    /// The whole array.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    /// The whole array, and the memory that it takes.
+    pub(super) fn finish(mut self) -> (Vec<u8>, Share) {
         self.json.push(b']');
-        self.json
+        self.rest();
+        (self.json, self.memory)
     }
 }
 
@@ -121,10 +145,11 @@ mod tests {
     use protocol::records::Headers;
 
     use super::*;
+    use crate::memory::Budget;
 
     fn written(version: ApiVersion, codec: Codec) -> (String, Vec<String>) {
         let topic = Str::from_static("t");
-        let mut records = Records::new(version, codec);
+        let mut records = Records::new(version, codec, Budget::new(0).share());
         let mut errors = Vec::new();
         for (offset, key, value) in [
             (5, Some(&b"1"[..]), Some(&b"{\"a\": 1.0}"[..])),
@@ -147,7 +172,7 @@ mod tests {
                 errors.push(error.to_string());
             }
         }
-        (String::from_utf8(records.finish()).unwrap(), errors)
+        (String::from_utf8(records.finish().0).unwrap(), errors)
     }
 
     #[test]

@@ -13,11 +13,13 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::read::{End, RecordsBody};
 use super::records::{Records, size};
 use crate::Config;
 use crate::config::ApiVersion::V1;
 use crate::error::Error;
 use crate::formats::Codec;
+use crate::memory::Share;
 
 /// How long a read at the end of the log waits (`fetch.wait.max.ms` of Kafka's
 /// old consumer).
@@ -84,13 +86,13 @@ impl SimpleConsumers {
         }
     }
 
-    /// Reads records until there are as many as wanted, or no more. Returns
-    /// them as JSON.
+    /// Reads records until there are as many as wanted, or no more. Without
+    /// `memory` for more, there are fewer.
     ///
     /// # Errors
     /// When too many such reads run, when the offset does not exist, and when
     /// one of the records is not in the format.
-    pub(crate) async fn read(&self, read: SimpleRead) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn read(&self, read: SimpleRead, memory: Share) -> Result<RecordsBody, Error> {
         let permit = self.permits.acquire();
         let permit = match self.timeout {
             Some(limit) => timeout(limit, permit).await.map_err(|_| Error::NoSimpleConsumer)?,
@@ -103,12 +105,12 @@ impl SimpleConsumers {
             let _runtime = self.runtime.enter();
             Consumer::new(self.client.clone(), self.template.clone())
         });
-        let mut records = Records::new(V1, read.codec);
+        let mut records = Records::new(V1, read.codec, memory);
         self.fill(&consumer, &read, &mut records).await?;
         // Only after a read that went well is nothing of it under way any more.
         consumer.unsubscribe();
         self.idle.lock().push(consumer);
-        Ok(records.finish())
+        Ok(RecordsBody::undelivered(records))
     }
 
     async fn fill(
@@ -128,29 +130,45 @@ impl SimpleConsumers {
         let mut wait = WAIT_AT_END;
         while records.count() < read.count {
             consumer.fetch(wait).await.map_err(refusal)?;
+            wait = Duration::ZERO;
             let before = records.count();
-            if self.take(consumer, read, records)? || records.count() == before {
+            let is_full = loop {
+                match self.take(consumer, read, records)? {
+                    End::Pause => tokio::task::yield_now().await,
+                    end => break end == End::Full,
+                }
+            };
+            if is_full || records.count() == before {
                 break;
             }
-            wait = Duration::ZERO;
         }
         Ok(())
     }
 
-    /// Takes what is there. Returns whether the answer is full.
+    /// Takes what is there, or a part of it.
     fn take(
         &self,
         consumer: &Consumer,
         read: &SimpleRead,
         records: &mut Records,
-    ) -> Result<bool, Error> {
-        let mut is_full = false;
+    ) -> Result<End, Error> {
+        let pause_at = match records.make_room() {
+            Ok(room) => room,
+            Err(_) if records.count() > 0 => return Ok(End::Full),
+            Err(error) => return Err(error),
+        };
+        let mut end = End::Empty;
         let mut poison = None;
         let taken = consumer.take(&mut |record| {
-            is_full = records.count() >= read.count
+            let is_full = records.count() >= read.count
                 || records.bytes().saturating_add(size(record)) >= self.request_max_bytes
                 || records.json_bytes() >= self.request_max_bytes.saturating_mul(2);
             if records.count() > 0 && is_full {
+                end = End::Full;
+                return Take::Stop;
+            }
+            if records.json_bytes() >= pause_at {
+                end = End::Pause;
                 return Take::Stop;
             }
             match records.push(record) {
@@ -162,7 +180,7 @@ impl SimpleConsumers {
             }
         });
         taken.map_err(refusal)?;
-        poison.map_or(Ok(is_full), Err)
+        poison.map_or(Ok(end), Err)
     }
 
     /// Lets the consumers go.

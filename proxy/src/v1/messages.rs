@@ -6,7 +6,7 @@ use client::consumer::TopicPartition;
 
 use crate::app::App;
 use crate::config::ApiVersion::V1;
-use crate::consumers::{SimpleRead, Start};
+use crate::consumers::{self, SimpleRead, Start};
 use crate::content_type::READ_V1;
 use crate::error::Error;
 use crate::formats::Format;
@@ -31,13 +31,13 @@ pub(crate) async fn read(
     let partition = metadata::partition(&topic, partition)?;
     let id = partition.leader.map(|_| partition.id).ok_or(Error::LeaderNotAvailable)?;
     let partition = TopicPartition::new(topic.name.clone(), id);
-    let body = match usize::try_from(count) {
-        Ok(count) if count > 0 => {
-            app.simple_consumers.read(SimpleRead { partition, start, count, codec }).await?
-        }
-        _ => b"[]".to_vec(),
+    let Some(count) = usize::try_from(count).ok().filter(|&count| count > 0) else {
+        return Ok(answer::ok(types.answer, b"[]".to_vec()));
     };
-    Ok(answer::ok(types.answer, body))
+    let read = SimpleRead { partition, start, count, codec };
+    let memory = app.consumers.answers().share();
+    let body = app.simple_consumers.read(read, memory).await?;
+    Ok(consumers::answer(&request, types.answer, body))
 }
 
 /// Where to begin: at the beginning of all offsets, unless one is named.

@@ -469,6 +469,29 @@ fn what_an_answer_held_is_committed_with_the_next_read_at_the_earliest() {
 }
 
 #[test]
+fn answers_fit_into_the_memory_that_there_is_for_them() {
+    let limits = [("rest.max.request.bytes", "1024"), ("rest.max.inflight.bytes", "4096")];
+    let stack = Stack::with(&limits);
+    let topic = unique("memory");
+    let cluster = Cluster::new(&stack.bootstrap);
+    cluster.create_topic(&topic, 1);
+    cluster.produce_values(&topic, 0, &["1"; 500]);
+    let instance = Instance::subscribed(&stack.http(), &unique("g"), &topic, &json!({}));
+    let mut count = 0;
+    while count < 500 {
+        let answer = instance.get("records").expect(200);
+        assert!(answer.body.len() <= 4096 + 200, "{} bytes", answer.body.len());
+        let read = values(&answer).len();
+        assert!(read > 0, "there are more");
+        count += read;
+    }
+    assert_eq!(count, 500);
+    let path = format!("/topics/{topic}/partitions/0/messages?count=500");
+    let answer = stack.http().get(&path).accept(JSON_V1).send().expect(200);
+    assert!(answer.body.len() <= 4096 + 200 && values(&answer).len() > 1);
+}
+
+#[test]
 fn a_topic_that_is_deleted_ends_no_instance() {
     let stack = Stack::start();
     let http = stack.http();
