@@ -578,6 +578,25 @@ fn a_pattern_reads_topics_that_appear_later() {
 }
 
 #[test]
+fn an_instance_reads_on_after_its_broker_was_killed() {
+    let broker = Setup::new().start();
+    let proxy = Setup::proxy_of(broker.broker()).start();
+    let topic = unique("killed");
+    let cluster = Cluster::new(broker.broker());
+    cluster.create_topic(&topic, 1);
+    cluster.produce_values(&topic, 0, &["1", "2"]);
+    let instance = Instance::subscribed(&proxy.http(), &unique("g"), &topic, &json!({}));
+    assert_eq!(instance.read("?max_bytes=1"), [1]);
+    instance.commit();
+    let broker = broker.kill_and_restart();
+    Cluster::new(broker.broker()).produce_values(&topic, 0, &["3"]);
+    // It may join anew; then it goes on behind what it has committed.
+    assert_eq!(instance.read_all(2), [2, 3]);
+    instance.commit();
+    assert_eq!(instance.committed(&topic, 0), Some(3));
+}
+
+#[test]
 fn all_instances_leave_their_groups_when_the_program_stops() {
     let stack = Stack::start();
     let topic = unique("stop");
