@@ -356,8 +356,17 @@ impl RebalanceListener for CommitBeforeLosing {
     }
 }
 
+/// Commits how far reading is, also where there was nothing to read: the next
+/// reader of the group is to begin there, not at what is the end by then.
 async fn commit(consumer: &Consumer) {
-    let positions = consumer.moved_positions();
+    let mut positions = consumer.moved_positions();
+    for partition in consumer.assignment() {
+        if positions.iter().all(|(moved, _)| *moved != partition)
+            && let Ok(Some(offset)) = consumer.position(&partition)
+        {
+            positions.push((partition, offset.into()));
+        }
+    }
     if !positions.is_empty()
         && let Err(error) = consumer.commit(&positions).await
     {

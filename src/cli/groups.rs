@@ -211,7 +211,7 @@ fn check(options: &Options) -> Result<(), UsageError> {
             options.forbid(scenario, &others)?;
         }
     }
-    options.forbid("group", &["all-groups"])?;
+    options.forbid("group", &["all-groups", "list"])?;
     options.forbid("topic", &["all-topics", "list", "describe"])
 }
 

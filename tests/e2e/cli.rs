@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::harness::programs::java;
 use crate::harness::{Server, Setup, unique, until};
 
 fn program() -> &'static Path {
@@ -207,6 +208,26 @@ fn consuming_ends_when_nothing_comes() {
     let output = run(&mut command);
     assert_eq!(printed(&output), "");
     assert!(text(&output.stderr).ends_with("Processed a total of 0 messages\n"));
+}
+
+#[test]
+fn a_group_that_found_nothing_goes_on_from_there() {
+    let server = Setup::new().start();
+    produce(&server, "t", &[], "old\n");
+    let group = ["consume", "--topic", "t", "--group", "g"];
+    let mut often = tool(&server, &group);
+    let idle = spawn(often.args(["--consumer-property", "auto.commit.interval.ms=10"]));
+    let describe = ["groups", "--describe", "--group", "g"];
+    until("a commit", || {
+        let described = text(&run(&mut tool(&server, &describe)).stdout);
+        let row: Vec<&str> = described.lines().last()?.split_whitespace().collect();
+        row.starts_with(&["g", "t", "0", "1"]).then_some(())
+    });
+    signal(&idle, "-TERM");
+    assert_eq!(text(&idle.wait_with_output().unwrap().stdout), "");
+    produce(&server, "t", &[], "new\n");
+    let mut next = tool(&server, &group);
+    assert_eq!(printed(&run(next.args(["--max-messages", "1"]))), "new\n");
 }
 
 #[test]
@@ -416,4 +437,125 @@ fn a_stop_waits_for_requests_and_a_second_signal_does_not() {
         server.ended()
     });
     assert_eq!(status.code(), Some(128 + 15));
+}
+
+/// Command lines of Kafka's tools, in an order in which each finds what it needs.
+const SIDE_BY_SIDE: &[(&str, &str, &str)] = &[
+    (
+        "topics",
+        "--create --topic T --partitions 3 --replication-factor 1 --config retention.ms=1000",
+        "",
+    ),
+    ("topics", "--create --topic T", ""),
+    ("topics", "--create --topic T --if-not-exists", ""),
+    ("topics", "--create --topic T.x", ""),
+    ("topics", "--create --topic T2 --replication-factor 3", ""),
+    ("topics", "--create --topic T2 --config nope=1", ""),
+    ("topics", "--list --topic T.*", ""),
+    ("topics", "--describe --topic T", ""),
+    ("topics", "--describe --topic T2", ""),
+    ("topics", "--alter --topic T --partitions 4", ""),
+    ("topics", "--alter --topic T --partitions 2", ""),
+    ("topics", "--delete --topic T.x", ""),
+    ("topics", "--delete --topic T.x", ""),
+    (
+        "configs",
+        "--alter --topic T --add-config retention.ms=77,cleanup.policy=[compact,delete]",
+        "",
+    ),
+    ("configs", "--describe --topic T", ""),
+    ("configs", "--describe --entity-type topics --entity-name T", ""),
+    ("configs", "--alter --topic T --delete-config retention.ms", ""),
+    ("configs", "--describe --topic T2", ""),
+    (
+        "produce",
+        "--topic T --reader-property parse.key=true --reader-property key.separator=: --reader-property null.marker=N",
+        "a:1\nb:N\r\n:2\nlong:line",
+    ),
+    (
+        "produce",
+        "--topic T --reader-property parse.key=true --reader-property parse.headers=true --sync",
+        "h:1,h:2\tkey\tv\n",
+    ),
+    ("produce", "--topic T --reader-property parse.key=true --sync", "k\tv\nno tab\nk\tw\n"),
+    (
+        "consume",
+        "--topic T --partition 0 --from-beginning --max-messages 4 --formatter-property print.key=true \
+         --formatter-property print.offset=true --formatter-property print.partition=true \
+         --formatter-property print.headers=true --formatter-property null.literal=-",
+        "",
+    ),
+    ("consume", "--topic T --from-beginning --max-messages 0", ""),
+    (
+        "consume",
+        "--topic T --group g-T --from-beginning --max-messages 1 --formatter NoOpMessageFormatter",
+        "",
+    ),
+    ("groups", "--list --group g-T", ""),
+    ("groups", "--describe --group g-T", ""),
+    ("groups", "--describe --group g-T --state", ""),
+    ("groups", "--describe --group nobody", ""),
+    ("groups", "--delete --group g-T", ""),
+    ("groups", "--delete --group g-T", ""),
+];
+
+#[test]
+#[ignore = "needs java"]
+fn kafkas_own_tools_say_the_same() {
+    let server = Setup::new().start();
+    for (tool, arguments, input) in SIDE_BY_SIDE {
+        let class = match *tool {
+            "topics" => "org.apache.kafka.tools.TopicCommand",
+            "configs" => "kafka.admin.ConfigCommand",
+            "produce" => "org.apache.kafka.tools.ConsoleProducer",
+            "consume" => "org.apache.kafka.tools.consumer.ConsoleConsumer",
+            _ => "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+        };
+        let said = |command: &mut Command, topic: &str| {
+            let arguments = arguments.split_whitespace().map(|argument| match argument {
+                // Kafka wants the class with its package.
+                "NoOpMessageFormatter" => {
+                    "org.apache.kafka.tools.consumer.NoOpMessageFormatter".to_owned()
+                }
+                argument => argument
+                    .split_inclusive(|letter: char| !letter.is_alphanumeric())
+                    .map(|word| {
+                        if word.starts_with('T') {
+                            word.replacen('T', topic, 1)
+                        } else {
+                            word.to_owned()
+                        }
+                    })
+                    .collect(),
+            });
+            let output = run_with(command.args(arguments), input.as_bytes());
+            (plain(&text(&output.stdout), topic), output.status.code())
+        };
+        let theirs =
+            said(java().arg(class).args(["--bootstrap-server", server.broker()]), "their-topic");
+        let ours = said(&mut self::tool(&server, &[tool]), "our-topic");
+        assert_eq!(ours, theirs, "{tool} {arguments}");
+    }
+}
+
+/// What a tool printed, without the log of Java and with the names that differ masked.
+fn plain(printed: &str, topic: &str) -> Vec<String> {
+    let is_log = |line: &str| {
+        line.contains(" ERROR ")
+            || line.starts_with("org.apache.kafka.")
+            || line.starts_with('\t') && line.contains("at ")
+    };
+    let mask = |line: &str| {
+        let line = line.replace(topic, "T");
+        let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        if let Some(at) = words.iter().position(|word| word == "TopicId:") {
+            words[at + 1] = "ID".to_owned();
+        }
+        words.join(" ")
+    };
+    let mut lines: Vec<String> =
+        printed.lines().filter(|line| !is_log(line) && !line.is_empty()).map(mask).collect();
+    // Their order is that of a hash table.
+    lines.sort();
+    lines
 }

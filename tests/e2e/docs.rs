@@ -15,6 +15,7 @@ fn commands_of_the_readme() -> Vec<String> {
 }
 
 #[test]
+#[ignore = "needs curl"]
 fn what_the_readme_says_works() {
     let server = Setup::new().start();
     let path = server.setup().folder().join("bin");
