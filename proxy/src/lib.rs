@@ -1,6 +1,6 @@
 //! The REST proxy: Confluent's API v1, v2 and v3 over any Kafka cluster.
 //!
-//! A request comes in through [`server`] and `middleware`, finds its handler
+//! A request comes in through `server` and `middleware`, finds its handler
 //! in the table of `app`, settles its media types (`content_type`), and ends
 //! in `v1` or `v2`, one file for each resource. `consumers` holds what outlives
 //! a request: Kafka consumers that clients read through. `formats` turns keys and

@@ -34,7 +34,7 @@ pub(super) struct Recovered {
 }
 
 /// Opens the segments in a partition's directory; see
-/// [`PartitionLog::open`](super::PartitionLog::open).
+/// [`PartitionLog::open`](super::partition_log::PartitionLog::open).
 pub(super) fn open_segments(
     files: &dyn FileSystem,
     directory: &Path,
@@ -68,7 +68,7 @@ pub(super) fn open_segments(
                     segment.recover(next_offset, options.index_interval_bytes, |header| {
                         visit(header)
                     })?;
-                segment.file().sync()?;
+                segment.sync()?;
                 next_offset = scanned.next_offset;
                 if let Some((bytes, reason)) = scanned.cut {
                     cut = Some(format!(

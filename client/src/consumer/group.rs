@@ -32,7 +32,7 @@ pub(super) struct GroupTask {
     cancel: CancellationToken,
     group_id: Str,
     membership: Membership,
-    /// The subscription that is in force here; [`State::interest_id`].
+    /// The subscription that is in force here; `State::interest_id`.
     interest_id: u64,
     /// Whether the topics of the subscription were looked at once.
     has_looked: bool,
