@@ -60,7 +60,6 @@ impl Bodies {
         let mut share = self.memory.share();
         if let Some(length) = announced {
             self.check(length)?;
-            share.grow_to(length)?;
         }
         let mut read = Bytes::new();
         let mut joined = BytesMut::new();
@@ -77,7 +76,8 @@ impl Bodies {
                 continue;
             }
             if !read.is_empty() {
-                joined.reserve(announced.unwrap_or(0).max(length));
+                // What is announced need not come: it takes neither memory nor the others' share.
+                joined.reserve(announced.unwrap_or(0).min(LARGE).max(length));
                 joined.extend_from_slice(&std::mem::take(&mut read));
             }
             joined.extend_from_slice(&chunk);

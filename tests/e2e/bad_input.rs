@@ -363,6 +363,33 @@ fn bodies_beyond_the_limit_are_refused_with_its_name() {
     still_serves(&server);
 }
 
+/// Clients that announce more than all bodies together may have, and send a byte now and then.
+#[test]
+fn bodies_that_are_announced_take_nothing_from_others() {
+    let server = Setup::new().start();
+    let http = server.http();
+    let one = r#"{"records":[{"value":1}]}"#;
+    http.post("/topics/others", JSON_V2, one).send().expect(200);
+    let before = server.resident_memory();
+    let head = "POST /topics/slow HTTP/1.1\r\nHost: a\r\nContent-Type: application/vnd.kafka.json.v2+json\r\n\
+                Content-Length: 60000000\r\n\r\n{";
+    let slow: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect(http.address()).unwrap()).collect();
+    slow.iter().for_each(|stream| send(stream, head.as_bytes()));
+    for _ in 0..5 {
+        slow.iter().for_each(|stream| send(stream, b" "));
+        http.post("/topics/others", JSON_V2, one).send().expect(200);
+    }
+    let grown = server.resident_memory().saturating_sub(before);
+    assert!(grown < FLAT, "{grown} bytes");
+    // None of them was turned away for it.
+    for mut stream in &slow {
+        stream.set_nonblocking(true).unwrap();
+        let error = stream.read(&mut [0; 1]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+}
+
 #[test]
 fn what_is_not_http_is_closed() {
     let server = Setup::new().start();
