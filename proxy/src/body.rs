@@ -56,11 +56,10 @@ impl Bodies {
         request: &HttpRequest,
         mut payload: Payload,
     ) -> Result<Body, Error> {
-        let announced = announced_length(request);
-        let mut share = self.memory.share();
-        if let Some(length) = announced {
+        if let Some(length) = announced_length(request) {
             self.check(length)?;
         }
+        let mut share = self.memory.share();
         let mut read = Bytes::new();
         let mut joined = BytesMut::new();
         loop {
@@ -76,8 +75,8 @@ impl Bodies {
                 continue;
             }
             if !read.is_empty() {
-                // What is announced need not come: it takes neither memory nor the others' share.
-                joined.reserve(announced.unwrap_or(0).min(LARGE).max(length));
+                // What is announced need not come, so it takes neither memory nor the others' share.
+                joined.reserve(length);
                 joined.extend_from_slice(&std::mem::take(&mut read));
             }
             joined.extend_from_slice(&chunk);
