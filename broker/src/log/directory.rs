@@ -19,8 +19,9 @@ use super::cleaner::{self, Cleaner};
 use super::disk_space::DiskSpace;
 use super::file::FileSystem;
 use super::flusher::{self, Task, Tasks};
+use super::journal::Journal;
 use super::partition::{CheckpointEntry, Partition};
-use super::partition_log::Unsynced;
+use super::segment::Segment;
 use super::writer::{self, Job};
 use crate::config::Config;
 use crate::durable;
@@ -42,6 +43,9 @@ pub(crate) struct Directory {
     is_offline: AtomicBool,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     tasks: Tasks,
+    journal: Journal,
+    /// Partitions that the writer appended to in its present round.
+    round: Mutex<Vec<Arc<Partition>>>,
     cleaner: Cleaner,
     space: DiskSpace,
     writing_checkpoint: Mutex<()>,
@@ -72,11 +76,13 @@ impl Directory {
         let cleaner = Cleaner::open(config.cleaner.clone(), &*files, &path)?;
         let expiration = config.transactions.producer_id_expiration;
         Ok(Arc::new(Self {
+            journal: Journal::new(Arc::clone(&files), path.clone()),
             path,
             files,
             is_offline: AtomicBool::new(false),
             jobs: Mutex::default(),
             tasks: Tasks::default(),
+            round: Mutex::default(),
             cleaner,
             space: DiskSpace::new(config.log.disk_reserve_bytes),
             writing_checkpoint: Mutex::default(),
@@ -172,20 +178,32 @@ impl Directory {
         &self.tasks
     }
 
-    pub(super) fn flush_now(&self, task: Task) {
-        self.tasks.push(task);
+    /// Makes room in the journal.
+    pub(super) fn empty_journal(&self) {
+        if let Err(error) = self.journal.empty_full() {
+            tracing::error!(path = %self.path.display(), %error, "records cannot be synced");
+            self.go_offline();
+        }
+    }
+
+    /// Has a partition synced, together with the others of the writer's round.
+    pub(super) fn flush_after_round(&self, partition: &Arc<Partition>) {
+        self.round.lock().push(Arc::clone(partition));
+    }
+
+    /// The writer's round is over.
+    pub(super) fn end_round(&self) {
+        let round = std::mem::take(&mut *self.round.lock());
+        self.tasks.flush_all(round);
     }
 
     pub(super) fn flush_at(&self, time: Instant, task: Task) {
         self.tasks.push_at(time, task);
     }
 
-    /// Makes files and names durable.
-    pub(super) fn sync(&self, unsynced: &Unsynced) -> io::Result<()> {
-        for file in &unsynced.files {
-            file.sync()?;
-        }
-        unsynced.directories.iter().try_for_each(|path| self.files.sync_directory(path))
+    /// Where rounds over many partitions are made durable.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// What compacts the partitions.
@@ -267,7 +285,12 @@ impl Directory {
     /// Removes what is past its retention, and plans the next time.
     pub(super) fn check_retention(&self) {
         if !self.is_offline() {
-            self.partitions().iter().for_each(Partition::apply_retention);
+            let partitions = self.partitions();
+            let removed = partitions.into_iter().map(|partition| {
+                let segments = partition.apply_retention();
+                (partition, segments)
+            });
+            self.discard_segments(&removed.collect::<Vec<_>>());
             self.keep_below_max();
         }
         self.look_at_space();
@@ -280,15 +303,39 @@ impl Directory {
         let Some(max_bytes) = self.max_bytes else { return };
         let partitions = self.partitions();
         let mut total: u64 = partitions.iter().map(|partition| partition.log.size()).sum();
+        let mut removed = Vec::new();
         while total > max_bytes {
             let candidates = partitions
                 .iter()
                 .filter_map(|partition| Some((partition.oldest_removable()?, partition)));
-            let Some((_, oldest)) = candidates.min_by_key(|(age, _)| *age) else { return };
-            match oldest.remove_oldest_segment() {
-                0 => return,
-                removed => total = total.saturating_sub(removed),
+            let Some((_, oldest)) = candidates.min_by_key(|(age, _)| *age) else { break };
+            let segments = oldest.remove_oldest_segment();
+            if segments.is_empty() {
+                break;
             }
+            total = total.saturating_sub(segments.iter().map(|segment| segment.size()).sum());
+            removed.push((Arc::clone(oldest), segments));
+        }
+        self.discard_segments(&removed);
+    }
+
+    /// Removes the files of segments that their logs have forgotten.
+    pub(super) fn discard_segments(&self, removed: &[(Arc<Partition>, Vec<Arc<Segment>>)]) {
+        if removed.iter().all(|(_, segments)| segments.is_empty()) {
+            return;
+        }
+        // Until the new log starts are durable, and while the journal could bring
+        // some of them back, all have to stay.
+        if let Err(error) = self.write_log_starts() {
+            tracing::error!(path = %self.path.display(), %error, "the files of old segments cannot be removed before the next start");
+            return;
+        }
+        if let Err(error) = self.journal.empty_all() {
+            tracing::error!(path = %self.path.display(), %error, "records cannot be synced");
+            return self.go_offline();
+        }
+        for (partition, segments) in removed {
+            partition.discard(segments);
         }
     }
 
@@ -374,6 +421,10 @@ impl Directory {
         self.tasks.close();
         for flusher in threads {
             ended_well &= flusher.join().is_ok();
+        }
+        if let Err(error) = self.journal.empty_all() {
+            tracing::error!(path = %self.path.display(), %error, "the journal cannot be emptied");
+            ended_well = false;
         }
         let partitions = self.partitions();
         for partition in &partitions {

@@ -9,6 +9,7 @@ mod disk_space;
 mod file;
 mod flusher;
 mod index;
+mod journal;
 mod leader_epochs;
 #[cfg(test)]
 mod memory_disk;

@@ -30,6 +30,7 @@ use super::append::{Acks, AppendError, AppendOptions, AppendResult, Appended, Co
 use super::directory::Directory;
 use super::file::{FileRange, Reads};
 use super::flusher::Task;
+use super::journal::{Piece, Round};
 use super::partition_log::{Mark, PartitionLog, PreparedBatch, ReadError, TimestampOffset};
 use super::snapshots::{self, Snapshot};
 use super::validation::{self, Rules};
@@ -519,7 +520,7 @@ impl Partition {
         if is_due {
             if flush.queue() {
                 drop(flush);
-                self.directory.flush_now(Task::Flush(Arc::clone(self)));
+                self.directory.flush_after_round(self);
             }
         } else if config.flush_ms < i64::MAX && !flush.is_scheduled {
             flush.is_scheduled = true;
@@ -569,25 +570,74 @@ impl Partition {
 impl Partition {
     /// Syncs what was appended, unless another thread is at it; that one goes on then.
     pub(super) fn run_flush(self: &Arc<Self>) {
-        {
-            let mut flush = self.flush.lock();
-            flush.is_scheduled = false;
-            match flush.stage {
-                FlushStage::Idle | FlushStage::Queued => flush.stage = FlushStage::Running,
-                FlushStage::Running | FlushStage::RunningAgain => {
-                    flush.stage = FlushStage::RunningAgain;
-                    return;
-                }
-            }
+        if !self.begin_flush() {
+            return;
         }
         self.sync();
+        if self.end_flush() {
+            self.directory.tasks().flush_all([Arc::clone(self)]);
+        }
+    }
+
+    /// Syncs several partitions of one directory together, through its journal.
+    pub(super) fn run_flushes(directory: &Directory, partitions: Vec<Arc<Self>>) {
+        let begun: Vec<_> =
+            partitions.into_iter().filter(|partition| partition.begin_flush()).collect();
+        let turns: Vec<_> = begun.iter().map(|partition| partition.syncing.lock()).collect();
+        let (mut pieces, mut ends) = (Vec::new(), Vec::new());
+        for partition in &begun {
+            let (mut unsynced, mark) = partition.log.take_unsynced();
+            // A partition that is deleted meanwhile must not fail the others.
+            let named = unsynced.sync_all_but_batches(&*directory.files);
+            let (topic, topic_id) = (partition.topic.as_str(), partition.log.topic_id());
+            pieces.push(Piece { topic, index: partition.index, topic_id, unsynced });
+            ends.push((partition, named, mark));
+        }
+        let round = if directory.is_offline() {
+            Err(io::Error::other("the log directory is offline"))
+        } else {
+            directory.journal().commit(&mut pieces)
+        };
+        for ((partition, named, mark), piece) in ends.into_iter().zip(&pieces) {
+            let synced = named.and_then(|()| match &round {
+                Ok(Round::Declined) => piece.unsynced.sync(&*directory.files),
+                Ok(Round::Durable | Round::DurableAndFull) => Ok(()),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            });
+            partition.end_sync(synced, mark);
+        }
+        let is_full = matches!(round, Ok(Round::DurableAndFull));
+        drop(turns);
+        let again = begun.iter().filter(|partition| partition.end_flush()).cloned();
+        directory.tasks().flush_all(again);
+        if is_full {
+            directory.tasks().push(Task::EmptyJournal);
+        }
+    }
+
+    /// Whether the caller is the one to sync now. Otherwise whoever is at it goes on.
+    fn begin_flush(&self) -> bool {
+        let mut flush = self.flush.lock();
+        flush.is_scheduled = false;
+        match flush.stage {
+            FlushStage::Idle | FlushStage::Queued => {
+                flush.stage = FlushStage::Running;
+                true
+            }
+            FlushStage::Running | FlushStage::RunningAgain => {
+                flush.stage = FlushStage::RunningAgain;
+                false
+            }
+        }
+    }
+
+    /// Whether more was appended meanwhile, so that the partition has to be
+    /// synced once more.
+    fn end_flush(&self) -> bool {
         let mut flush = self.flush.lock();
         let again = flush.stage == FlushStage::RunningAgain;
         flush.stage = if again { FlushStage::Queued } else { FlushStage::Idle };
-        drop(flush);
-        if again {
-            self.directory.flush_now(Task::Flush(Arc::clone(self)));
-        }
+        again
     }
 
     /// Syncs what was appended so far and moves the marks. Blocks on the disk.
@@ -598,8 +648,13 @@ impl Partition {
         let synced = if self.directory.is_offline() {
             Err(io::Error::other("the log directory is offline"))
         } else {
-            self.directory.sync(&unsynced)
+            unsynced.sync(&*self.directory.files)
         };
+        self.end_sync(synced, mark);
+    }
+
+    /// Moves the marks and answers who waits, after a sync up to `mark`.
+    fn end_sync(&self, synced: io::Result<()>, mark: Mark) {
         if let Err(error) = synced {
             // What the system could not write may be gone from its memory too:
             // a second try could succeed and still have lost it.

@@ -26,6 +26,7 @@ use protocol::Uuid;
 use protocol::records::{BatchHeader, RecordError, RecordIter};
 
 use super::file::{FileRange, FileSystem, LogFile, Reads};
+use super::journal::AppendedRange;
 use super::leader_epochs::LeaderEpochs;
 use super::partition_metadata;
 use super::recovery;
@@ -96,6 +97,54 @@ pub(crate) struct Unsynced {
     /// but all of it has to be synced before the mark is durable.
     pub(crate) files: Vec<Arc<dyn LogFile>>,
     pub(crate) directories: Vec<PathBuf>,
+    /// Of segments that are closed.
+    pub(super) indexes: Vec<Arc<dyn LogFile>>,
+    /// What was appended, which stands for the files where a journal takes it.
+    pub(super) ranges: Vec<AppendedRange>,
+}
+
+impl Unsynced {
+    /// Makes it durable. Blocks on the disk.
+    pub(super) fn sync(&self, files: &dyn FileSystem) -> io::Result<()> {
+        self.files.iter().chain(&self.indexes).try_for_each(|file| file.sync())?;
+        self.directories.iter().try_for_each(|path| files.sync_directory(path))
+    }
+
+    /// Makes everything but the batches durable.
+    pub(super) fn sync_all_but_batches(&mut self, files: &dyn FileSystem) -> io::Result<()> {
+        let batches = std::mem::take(&mut self.files);
+        let synced = self.sync(files);
+        let ranges = std::mem::take(&mut self.ranges);
+        *self = Self { files: batches, ranges, ..Self::default() };
+        synced
+    }
+
+    /// Adds what has to be synced, but for what was appended.
+    pub(super) fn add(&mut self, other: Self) {
+        for file in other.files {
+            self.add_file(&file);
+        }
+        self.indexes.extend(other.indexes);
+        for directory in other.directories {
+            if !self.directories.contains(&directory) {
+                self.directories.push(directory);
+            }
+        }
+    }
+
+    fn add_file(&mut self, file: &Arc<dyn LogFile>) {
+        if !self.files.iter().any(|known| Arc::ptr_eq(known, file)) {
+            self.files.push(Arc::clone(file));
+        }
+    }
+
+    fn add_range(&mut self, segment: &Arc<Segment>, position: u64, length: u64) {
+        self.add_file(segment.file());
+        match self.ranges.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.segment, segment) => last.length += length,
+            _ => self.ranges.push(AppendedRange { segment: Arc::clone(segment), position, length }),
+        }
+    }
 }
 
 /// See the module.
@@ -187,6 +236,11 @@ impl PartitionLog {
         Ok(Opened { log, cut: recovered.cut })
     }
 
+    /// The topic that the log belongs to.
+    pub(super) fn topic_id(&self) -> Uuid {
+        self.topic_id
+    }
+
     /// Where the log is, or will be.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
@@ -245,7 +299,7 @@ impl PartitionLog {
         let mut writer = self.writer.lock();
         match self.segments().last() {
             Some(newest) if newest.size() > 0 => {
-                newest.close()?;
+                writer.close(newest)?;
                 self.begin_segment(&mut writer)?;
                 Ok(())
             }
@@ -331,7 +385,8 @@ impl PartitionLog {
             slices.push(IoSlice::new(prefix));
             slices.push(IoSlice::new(batch.bytes.get(PREFIX_BYTES..).unwrap_or_default()));
         }
-        segment.write(&mut slices, size - segment.size())?;
+        let start = segment.size();
+        segment.write(&mut slices, size - start)?;
         for header in &headers {
             segment.publish(header, config.index_interval_bytes);
         }
@@ -341,10 +396,7 @@ impl PartitionLog {
             position: size,
             bytes: writer.end.bytes + (size - writer.end_position_in(&segment)),
         };
-        let file = segment.file();
-        if !writer.unsynced.files.iter().any(|known| Arc::ptr_eq(known, file)) {
-            writer.unsynced.files.push(Arc::clone(file));
-        }
+        writer.unsynced.add_range(&segment, start, size - start);
         Ok(headers.len())
     }
 
@@ -361,7 +413,7 @@ impl PartitionLog {
             if !needs_roll(newest, newest.size(), writer, &header, config) {
                 return Ok(Arc::clone(newest));
             }
-            newest.close()?;
+            writer.close(newest)?;
         }
         self.make_directory(writer)?;
         let segment = self.begin_segment(writer)?;
@@ -415,7 +467,10 @@ impl PartitionLog {
     /// Writes index entries and gives back space, before a clean stop.
     pub(crate) fn close(&self) -> io::Result<()> {
         match self.segments.read().last() {
-            Some(newest) => newest.close(),
+            Some(newest) => {
+                newest.close()?;
+                newest.sync()
+            }
             None => Ok(()),
         }
     }
@@ -537,6 +592,13 @@ pub(crate) struct AppendFailure {
 }
 
 impl Writer {
+    /// Ends the newest segment before another one begins.
+    fn close(&mut self, newest: &Segment) -> io::Result<()> {
+        newest.close()?;
+        self.unsynced.indexes.extend(newest.index_files().into_iter().cloned());
+        Ok(())
+    }
+
     fn end_position_in(&self, segment: &Segment) -> u64 {
         if self.end.segment == segment.base_offset() { self.end.position } else { 0 }
     }

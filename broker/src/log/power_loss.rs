@@ -35,7 +35,7 @@ use crate::random::Random;
 use crate::topic_config::TopicConfig;
 
 /// Runs of [`LIVES`] starts each.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 2_000;
 const LIVES: u64 = 5;
 /// Changes of the disk in one life, at most.
 const CHANGES: u64 = 150;
@@ -431,7 +431,7 @@ impl Life {
         {
             jobs.push(job);
         }
-        writer::work(jobs);
+        writer::work(&self.store.directories()[0], jobs);
     }
 
     fn flush_one(&mut self) -> bool {
@@ -552,6 +552,7 @@ fn every_sync_is_needed() {
         LostSync::File("cluster-metadata"),
         LostSync::File(".tmp"),
         LostSync::File(".cleaned"),
+        LostSync::File("journal-0"),
         LostSync::Directory("-0"),
         LostSync::Directory("/data"),
         LostSync::Directory("/srv"),

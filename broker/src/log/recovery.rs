@@ -68,7 +68,7 @@ pub(super) fn open_segments(
                     segment.recover(next_offset, options.index_interval_bytes, |header| {
                         visit(header)
                     })?;
-                segment.file().sync()?;
+                segment.sync()?;
                 next_offset = scanned.next_offset;
                 if let Some((bytes, reason)) = scanned.cut {
                     cut = Some(format!(

@@ -6,12 +6,14 @@
 //! new one was begun; it is never without a place to append to.
 //!
 //! Readers lose a segment in three steps: the log start offset moves past it,
-//! the log forgets it, and its files get another name and are removed later.
-//! Whoever is sending from them has them open.
+//! the log forgets it, and, when the new log start is durable, its files get another
+//! name and are removed later. Whoever is sending from them has them open. A crash in
+//! between leaves any of them; the log start tells that they do not count.
 
 use std::sync::Arc;
 
 use super::partition::Partition;
+use super::segment::Segment;
 
 /// What decides whether a segment is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,19 +68,19 @@ pub(super) fn expired(segments: &[SegmentFacts], limits: &Limits) -> usize {
 }
 
 impl Partition {
-    /// Removes what is past its retention. Waits for the writer, if the newest
-    /// segment has to go too.
-    pub(super) fn apply_retention(self: &Arc<Self>) {
+    /// Takes what is past its retention out of the log. Waits for the writer, if
+    /// the newest segment has to go too. The caller discards the segments.
+    pub(super) fn apply_retention(self: &Arc<Self>) -> Vec<Arc<Segment>> {
         // Not while compaction writes these segments anew; there is a next time.
-        let Some(_turn) = self.maintenance.try_lock() else { return };
+        let Some(_turn) = self.maintenance.try_lock() else { return Vec::new() };
         let (count, segments) = self.expired_segments();
         if count == 0 {
-            return;
+            return Vec::new();
         }
         if count == segments && !self.roll() {
-            return;
+            return Vec::new();
         }
-        self.remove_segments(count);
+        self.remove_segments(count)
     }
 
     /// How many segments are past their retention, and how many there are.
@@ -96,42 +98,36 @@ impl Partition {
         (expired(&facts, &limits), facts.len())
     }
 
-    /// Removes the first segments, at most all but the newest. The caller holds
-    /// the lock of maintenance.
-    fn remove_segments(&self, count: usize) {
-        let Some(first_kept) = self.log.segment_facts().get(count).copied() else { return };
+    /// Takes the first segments out of the log, at most all but the newest. The
+    /// caller holds the lock of maintenance.
+    fn remove_segments(&self, count: usize) -> Vec<Arc<Segment>> {
+        let first_kept = self.log.segment_facts().get(count).copied();
+        let Some(first_kept) = first_kept.filter(|_| count > 0) else { return Vec::new() };
         // What producers wrote into these segments is to be remembered.
         if let Err(error) = self.snapshot() {
             tracing::warn!(topic = %self.topic(), partition = self.index(), %error, "a snapshot of producers cannot be written; old segments stay");
-            return;
+            return Vec::new();
         }
         self.raise_log_start(first_kept.base_offset);
         let removed = self.log.remove_before(first_kept.base_offset);
-        if removed.is_empty() {
-            return;
-        }
         tracing::info!(
             topic = %self.topic(), partition = self.index(), segments = removed.len(),
             log_start_offset = first_kept.base_offset, "old segments are removed"
         );
-        self.discard(&removed);
         let trimmed = self.log.trim_epochs(self.log_start_offset());
         if let Err(error) = trimmed {
             tracing::warn!(topic = %self.topic(), partition = self.index(), %error, "the leader epochs cannot be written");
         }
+        removed
     }
 
-    /// Removes the oldest segment that is not the newest, for a directory that
-    /// holds more than it may. Says how many bytes that was.
-    pub(super) fn remove_oldest_segment(&self) -> u64 {
-        let Some(_turn) = self.maintenance.try_lock() else { return 0 };
-        let facts = self.log.segment_facts();
-        match facts.as_slice() {
-            [oldest, next, ..] if next.base_offset <= self.high_watermark() => {
-                self.remove_segments(1);
-                oldest.size
-            }
-            _ => 0,
+    /// Takes the oldest segment out of the log, if it is not the newest, for a
+    /// directory that holds more than it may. The caller discards it.
+    pub(super) fn remove_oldest_segment(&self) -> Vec<Arc<Segment>> {
+        let Some(_turn) = self.maintenance.try_lock() else { return Vec::new() };
+        match self.log.segment_facts().as_slice() {
+            [_, next, ..] if next.base_offset <= self.high_watermark() => self.remove_segments(1),
+            _ => Vec::new(),
         }
     }
 
@@ -151,7 +147,7 @@ impl Partition {
     ///
     /// # Errors
     /// With the offsets between which the log can begin.
-    pub(crate) fn delete_records(&self, offset: i64) -> Result<i64, DeleteRecordsError> {
+    pub(crate) fn delete_records(self: &Arc<Self>, offset: i64) -> Result<i64, DeleteRecordsError> {
         let high_watermark = self.high_watermark();
         let offset = if offset == -1 { high_watermark } else { offset };
         if offset < 0 || offset > high_watermark {
@@ -163,9 +159,12 @@ impl Partition {
                 DeleteRecordsError::Storage
             })?;
             // What is left to do is done by the next look at the retention, if not now.
-            if let Some(_turn) = self.maintenance.try_lock() {
+            let turn = self.maintenance.try_lock();
+            if turn.is_some() {
                 let (count, segments) = self.expired_segments();
-                self.remove_segments(count.min(segments.saturating_sub(1)));
+                let removed = self.remove_segments(count.min(segments.saturating_sub(1)));
+                drop(turn);
+                self.directory.discard_segments(&[(Arc::clone(self), removed)]);
             }
         }
         Ok(self.log_start_offset())

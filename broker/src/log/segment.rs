@@ -182,7 +182,8 @@ impl Segment {
         self.size.store(position + size, Ordering::Release);
     }
 
-    /// Nothing more will be appended: gives back space and completes the indexes.
+    /// Nothing more will be appended: gives back space and completes the indexes,
+    /// which somebody has to sync before the segment is believed after a crash.
     pub(crate) fn close(&self) -> io::Result<()> {
         let size = self.size();
         if self.allocated.swap(size, Ordering::Relaxed) > size {
@@ -191,6 +192,17 @@ impl Segment {
         let mut indexes = self.indexes.write();
         indexes.append_time();
         indexes.write(&*self.offset_index, &*self.time_index)
+    }
+
+    /// The files of the indexes.
+    pub(crate) fn index_files(&self) -> [&Arc<dyn LogFile>; 2] {
+        [&self.offset_index, &self.time_index]
+    }
+
+    /// Makes batches and indexes durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync()?;
+        self.index_files().into_iter().try_for_each(|file| file.sync())
     }
 
     /// The position and header of the first batch, below `limit`, that ends at

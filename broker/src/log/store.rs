@@ -22,6 +22,7 @@ use rustix::fs::FlockOperation;
 use super::checkpoint::{self, OffsetCheckpoint};
 use super::directory::{DELETED_SUFFIX, Directory, LOG_STARTS, RECOVERY_POINTS};
 use super::file::FileSystem;
+use super::journal;
 use super::meta_properties::MetaProperties;
 use super::partition::{Partition, Start};
 use super::partition_log::PartitionLog;
@@ -204,7 +205,10 @@ impl LogStore {
         for path in &locked.paths {
             let directory = Directory::new(path.clone(), Arc::clone(&locked.files), config)
                 .map_err(|source| StorageError::io("read", path, source))?;
-            Loading::new(&directory, &known)?.load(config.log.recovery_threads)?;
+            let replayed = journal::replay(&*directory.files, path, &known);
+            let has_replayed =
+                replayed.map_err(|source| StorageError::io("read the journal of", path, source))?;
+            Loading::new(&directory, &known, has_replayed)?.load(config.log.recovery_threads)?;
             directories.push(directory);
         }
         let shared = Shared {
@@ -313,11 +317,12 @@ impl<'a> Loading<'a> {
     fn new(
         directory: &'a Arc<Directory>,
         known: &'a HashMap<String, KnownPartition>,
+        has_replayed: bool,
     ) -> Result<Self, StorageError> {
         let files = &*directory.files;
         let mark = directory.path().join(CLEAN_SHUTDOWN_FILE);
-        let is_clean = files.exists(&mark);
-        if is_clean {
+        let is_marked = files.exists(&mark);
+        if is_marked {
             // Before anything is written, so that a crash is not taken for a clean stop.
             files
                 .remove(&mark)
@@ -330,6 +335,7 @@ impl<'a> Loading<'a> {
             read.map_err(|source| StorageError::io("read", &path, source))
         };
         let (recovery_points, log_starts) = (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
+        let is_clean = is_marked && !has_replayed;
         Ok(Self { directory, known, is_clean, recovery_points, log_starts })
     }
 

@@ -35,7 +35,8 @@ impl Partition {
     /// The log goes on with one of both, and the next start finishes it.
     pub(super) fn put_in_place(&self, old: &[Arc<Segment>], cleaned: Segment) -> io::Result<()> {
         cleaned.close()?;
-        cleaned.file().sync()?;
+        cleaned.sync()?;
+        self.directory.journal().empty_all()?;
         let files = &*self.directory.files;
         let directory = self.log.directory();
         let names = Segment::file_names(cleaned.base_offset());
@@ -72,7 +73,14 @@ impl Partition {
     /// Takes files of segments that the log has forgotten out of the way.
     pub(super) fn discard(&self, segments: &[Arc<Segment>]) {
         let _paths = self.paths.lock();
-        if self.check_exists().is_ok() {
+        if !segments.is_empty() && self.check_exists().is_ok() {
+            // The segment that tells where the log goes on may be new and empty: it has
+            // to last before the others go.
+            if let Err(error) = self.directory.files.sync_directory(self.log.directory()) {
+                tracing::error!(topic = %self.topic(), partition = self.index(), %error, "old segments cannot be removed");
+                self.directory.go_offline();
+                return;
+            }
             let deleted = self.rename_deleted(segments);
             self.directory.unlink_later(deleted, self.config().file_delete_delay_ms);
         }

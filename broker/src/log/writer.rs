@@ -43,7 +43,7 @@ pub(super) fn run(directory: &Directory, mut queue: mpsc::Receiver<Job>) {
         }
         directory.look_at_space();
         // A defect here must not leave files half written behind answers that say otherwise.
-        if catch_unwind(AssertUnwindSafe(|| work(jobs))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| work(directory, jobs))).is_err() {
             tracing::error!("the writer of a log directory failed");
             directory.go_offline();
         }
@@ -51,7 +51,7 @@ pub(super) fn run(directory: &Directory, mut queue: mpsc::Receiver<Job>) {
 }
 
 /// Does the jobs, in their order for each partition.
-pub(super) fn work(jobs: Vec<Job>) {
+pub(super) fn work(directory: &Directory, jobs: Vec<Job>) {
     let mut by_partition: Vec<(Arc<Partition>, Vec<Append>)> = Vec::new();
     let mut places: HashMap<*const Partition, usize> = HashMap::new();
     for job in jobs {
@@ -81,6 +81,7 @@ pub(super) fn work(jobs: Vec<Job>) {
         }
     }
     append_all(by_partition.drain(..));
+    directory.end_round();
 }
 
 fn append_all(work: impl Iterator<Item = (Arc<Partition>, Vec<Append>)>) {
