@@ -30,7 +30,7 @@ const CONNECTIONS: usize = 64;
 /// How often each server is measured, in turns.
 const ROUNDS: usize = 3;
 /// Records of each request, and requests of each measurement.
-const LOADS: [(usize, u64); 3] = [(1, 150_000), (100, 15_000), (1000, 2_500)];
+const LOADS: [(usize, u64); 3] = [(1, 400_000), (100, 60_000), (1000, 10_000)];
 
 fn main() {
     // `cargo bench` adds flags of its own.
@@ -68,7 +68,7 @@ fn measure() -> Results {
         }
         rows.push(Row { load, ottla: of_ottla, floor: of_floor });
     }
-    let single = Load { records: 1, requests: 5_000, connections: 1 };
+    let single = Load { records: 1, requests: 20_000, connections: 1 };
     single.run(&ottla);
     rows.push(Row { load: single, ottla: single.run(&ottla), floor: single.run(&floor) });
     Results { start_time, idle_mib, rows }
