@@ -17,7 +17,7 @@ use super::record::{MetadataRecord, RecordError};
 use crate::durable;
 use crate::log::{FileSystem, LogFile};
 
-const FILE_NAME: &str = "cluster-metadata";
+pub(super) const FILE_NAME: &str = "cluster-metadata";
 const MAGIC: &[u8; 6] = b"ottlam";
 const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 8;
