@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use self::formatter::Formatter;
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError, eprint};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint};
 use super::progress::Progress;
 use super::session::{Failure, with_client};
 use super::topics::topic_pattern;
@@ -87,6 +87,7 @@ const TOOL: Tool = Tool {
         value("topic", "topic", "The topic to read."),
         value("value-deserializer", "class", "As --formatter-property value.deserializer=CLASS."),
     ],
+    common: CLUSTER,
 };
 
 const fn flag(name: &'static str, help: &'static str) -> Spec {

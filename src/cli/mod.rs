@@ -8,6 +8,7 @@ mod client_settings;
 mod configs;
 mod consume;
 mod groups;
+mod logs;
 mod options;
 mod produce;
 mod progress;
@@ -109,6 +110,12 @@ const COMMANDS: &[Command] = &[
         kafka_name: Some("kafka-configs"),
         about: "Show and change settings of topics, brokers and groups",
         run: configs::run,
+    },
+    Command {
+        name: "logs",
+        kafka_name: Some("kafka-dump-log"),
+        about: "Print, check and measure the files of a stopped broker",
+        run: logs::run,
     },
 ];
 
@@ -231,6 +238,7 @@ mod tests {
             "kafka-console-consumer",
             "kafka-configs",
             "kafka-consumer-groups",
+            "kafka-dump-log",
         ] {
             check(&format!("{tool} --topic t"), &format!("{tool}: --topic t"));
             check(&format!("/opt/kafka/bin/{tool}.sh --topic t"), &format!("{tool}: --topic t"));

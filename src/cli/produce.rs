@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use self::lines::{LineParser, LineReader, ReadError};
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError};
 use super::progress::Progress;
 use super::session::{Failure, with_client};
 use super::{FAILED, Invocation, OK, complain, signalled};
@@ -93,6 +93,7 @@ const TOOL: Tool = Tool {
         ),
         value("topic", "topic", "REQUIRED: The topic to produce to."),
     ],
+    common: CLUSTER,
 };
 
 const fn flag(name: &'static str, help: &'static str) -> Spec {

@@ -107,6 +107,22 @@ impl MetadataLog {
         Ok((Self { path, file, size, is_offline: false }, image))
     }
 
+    /// Reads the log in `directory` and leaves it as it is. Says also how many bytes
+    /// at its end are no whole record; `None` when there is no log.
+    ///
+    /// # Errors
+    /// As [`MetadataLog::open`].
+    pub(crate) fn look(
+        files: &dyn FileSystem,
+        directory: &Path,
+    ) -> Result<Option<(MetadataImage, usize)>, MetadataError> {
+        let path = directory.join(FILE_NAME);
+        let Some(bytes) = read(files, &path)? else { return Ok(None) };
+        let size = bytes.len();
+        let (image, valid) = replay(&path, bytes)?;
+        Ok(Some((image, size - valid)))
+    }
+
     /// Writes and syncs the records, all or none as far as a later start can tell.
     pub(crate) fn append(&mut self, records: &[MetadataRecord]) -> Result<(), MetadataError> {
         if self.is_offline {
