@@ -16,4 +16,6 @@ mod docs;
 mod examples;
 mod harness;
 mod interop;
+mod log;
+mod logs;
 mod proxy;
