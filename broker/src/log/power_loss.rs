@@ -552,7 +552,7 @@ fn every_sync_is_needed() {
         LostSync::File("cluster-metadata"),
         LostSync::File(".tmp"),
         LostSync::File(".cleaned"),
-        LostSync::File("journal-0"),
+        LostSync::File("journal.0"),
         LostSync::Directory("-0"),
         LostSync::Directory("/data"),
         LostSync::Directory("/srv"),
