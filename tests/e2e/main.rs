@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod apache_kafka;
 mod bad_input;
 mod cli;
 mod crash;
