@@ -13,6 +13,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod data_directory;
+mod disk_full;
 mod docs;
 mod examples;
 mod harness;
