@@ -154,6 +154,52 @@ fn files_of_a_newer_format_or_half_a_file_are_named_and_left_alone() {
     }
 }
 
+/// A journal may hold more appends than files can be open.
+#[test]
+fn a_start_after_a_kill_needs_few_open_files() {
+    let partitions = 16;
+    let rounds = 60;
+    let setup = Setup::new().set("num.partitions", &partitions.to_string());
+    let server = setup.start();
+    let records: Vec<String> = (0..partitions)
+        .map(|partition| format!(r#"{{"value":1,"partition":{partition}}}"#))
+        .collect();
+    let body = format!(r#"{{"records":[{}]}}"#, records.join(","));
+    for _ in 0..rounds {
+        server.http().post("/topics/t", JSON_V2, &body).send().expect(200);
+    }
+    server.kill();
+    let journal = std::fs::metadata(setup.data().join("journal.0")).unwrap();
+    assert!(journal.len() > 0, "the rounds went through the journal");
+
+    let ready_file = setup.folder().join("few-files.json");
+    let program = setup.command();
+    let mut limited = Command::new("sh");
+    program.get_envs().for_each(|(name, _)| _ = limited.env_remove(name));
+    let mut process = limited
+        .args(["-c", "ulimit -n 300; exec \"$@\"", "sh"])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .arg("--ready-file")
+        .arg(&ready_file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("the program's start or end", || {
+        (process.try_wait().unwrap().is_some() || ready_file.exists()).then_some(())
+    });
+    let has_started = ready_file.exists();
+    let _ = process.kill();
+    let said = both(&process.wait_with_output().unwrap());
+    assert!(has_started, "{said}");
+    let server = setup.start();
+    let cluster = Cluster::new(server.broker());
+    for partition in 0..partitions {
+        assert_eq!(cluster.records("t", partition).len(), rounds);
+    }
+}
+
 /// Names of partitions and of our own files share a directory.
 #[test]
 fn no_topic_takes_the_place_of_a_file_of_ours() {
