@@ -57,14 +57,22 @@ fn what_is_kept_survives_kills_of_compaction_and_retention() {
     let server = write_over_kills(server, &writers, &mut [], kills(10), &mut random);
     let cluster = Cluster::new(server.broker());
     for writer in &writers {
-        let records = cluster.records(writer.topic, writer.partition);
+        let read = || cluster.records(writer.topic, writer.partition);
         if writer.topic == RETAINED {
-            check_retained(writer, &records);
+            check_retained(writer, &read());
         } else {
-            check_compacted(writer, &records);
+            let acknowledged = writer.acknowledged();
+            let is_compacted = |records: &Vec<Stored>| {
+                acknowledged < 500 || (numbers(records, &writer.name).len() as i64) < acknowledged
+            };
+            check_compacted(writer, &until("compaction", || Some(read()).filter(is_compacted)));
         }
     }
-    assert!(cluster.start_offset(RETAINED, 0) > 0, "something was removed");
+    // On a slow machine the writers had not written enough for it.
+    until("old records to be removed", || {
+        cluster.produce_values(RETAINED, 0, &["more"; 100]);
+        (cluster.start_offset(RETAINED, 0) > 0).then_some(())
+    });
 }
 
 /// The newest records are there, without a gap.
@@ -86,11 +94,6 @@ fn check_compacted(writer: &PlainWriter, records: &[Stored]) {
     assert!(records.is_sorted_by_key(|record| record.offset));
     let got = numbers(records, &writer.name);
     let acknowledged = writer.acknowledged();
-    assert!(
-        acknowledged < 500 || (got.len() as i64) < acknowledged,
-        "{}: something was compacted",
-        writer.name
-    );
     for key in 0..KEYS.min(acknowledged) {
         let newest = got.iter().filter(|number| *number % KEYS == key).max();
         // The last number below `acknowledged` with this key.
