@@ -1,0 +1,48 @@
+//! Avro: schemas, their texts and compatibility, and data from JSON to binary
+//! and back.
+
+use crate::schema::{Incompatibility, InvalidSchema, ResolvedReference, Strictness, TextFormat};
+
+/// A parsed Avro schema.
+#[derive(Debug)]
+pub struct AvroSchema {
+    text: String,
+}
+
+impl AvroSchema {
+    pub fn parse(
+        text: &str,
+        _references: &[ResolvedReference],
+        _strictness: Strictness,
+    ) -> Result<Self, InvalidSchema> {
+        Ok(Self { text: text.to_owned() })
+    }
+
+    pub fn canonical_text(&self) -> String {
+        self.text.clone()
+    }
+
+    pub fn normalized_text(&self) -> String {
+        self.text.clone()
+    }
+
+    pub fn text(&self, _format: TextFormat) -> String {
+        self.text.clone()
+    }
+
+    pub fn record_name(&self) -> Option<&str> {
+        None
+    }
+
+    pub fn top_level_fields(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Why `new_reader` cannot read what `old_writer` wrote.
+pub fn incompatibilities(
+    _new_reader: &AvroSchema,
+    _old_writer: &AvroSchema,
+) -> Vec<Incompatibility> {
+    Vec::new()
+}
