@@ -10,6 +10,7 @@ pub mod content;
 pub mod json_schema;
 pub mod protobuf;
 pub mod schema;
+pub mod wire;
 
 pub use content::{Content, Metadata, Reference, Rule, RuleSet, SchemaType};
 pub use schema::{Incompatibility, InvalidSchema, ResolvedReference, Schema};
