@@ -300,7 +300,7 @@ mod tests {
 
     fn order(references: Vec<Reference>) -> Content {
         // The text as it is stored: a referenced type by its short name.
-        let text = r#"{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"item","type":"Item"}]}"#;
+        let text = r#"{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"id","type":"long"},{"name":"item","type":"Item"}]}"#;
         Content { references, ..Content::new(SchemaType::Avro, text) }
     }
 
