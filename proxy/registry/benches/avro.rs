@@ -9,8 +9,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use apache_avro::types::Value;
 use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Decimal, Schema};
 use registry::avro::AvroSchema;
@@ -116,7 +116,8 @@ fn best(mut record: impl FnMut()) -> Duration {
 
 fn show(what: &str, time: Duration, compared_with: Option<Duration>) {
     let nanos = |time: Duration| time.as_secs_f64() * 1e9 / RECORDS as f64;
-    let ratio = compared_with.map(|other| format!("  {:.1} times as fast", nanos(other) / nanos(time)));
+    let ratio =
+        compared_with.map(|other| format!("  {:.1} times as fast", nanos(other) / nanos(time)));
     println!("{what:<48}{:>8.0} ns{}", nanos(time), ratio.unwrap_or_default());
 }
 
@@ -133,7 +134,9 @@ fn tree(json: &Json, schema: &Schema) -> Value {
     match (schema, json) {
         (Schema::Null, Json::Null) => Value::Null,
         (Schema::Boolean, Json::Bool(value)) => Value::Boolean(*value),
-        (Schema::Int, Json::Number(value)) => Value::Int(value.as_i64().unwrap().try_into().unwrap()),
+        (Schema::Int, Json::Number(value)) => {
+            Value::Int(value.as_i64().unwrap().try_into().unwrap())
+        }
         (Schema::Long, Json::Number(value)) => Value::Long(value.as_i64().unwrap()),
         (Schema::Double, Json::Number(value)) => Value::Double(value.as_f64().unwrap()),
         (Schema::String, Json::String(text)) => Value::String(text.clone()),
@@ -159,14 +162,17 @@ fn tree(json: &Json, schema: &Schema) -> Value {
         (Schema::Union(schema), Json::Object(members)) => {
             let (name, value) = members.iter().next().unwrap();
             let branches = schema.variants().iter().enumerate();
-            let (place, branch) = branches.into_iter().find(|(_, branch)| kind(branch) == name).unwrap();
+            let (place, branch) =
+                branches.into_iter().find(|(_, branch)| kind(branch) == name).unwrap();
             Value::Union(place.try_into().unwrap(), Box::new(tree(value, branch)))
         }
         (Schema::Record(schema), Json::Object(members)) => Value::Record(
             schema
                 .fields
                 .iter()
-                .map(|field| (field.name.clone(), tree(members.get(&field.name).unwrap(), &field.schema)))
+                .map(|field| {
+                    (field.name.clone(), tree(members.get(&field.name).unwrap(), &field.schema))
+                })
                 .collect(),
         ),
         other => panic!("{other:?}"),
@@ -188,10 +194,9 @@ fn json(value: &Value, schema: &Schema) -> Json {
         (Value::Array(elements), Schema::Array(schema)) => {
             elements.iter().map(|element| json(element, &schema.items)).collect()
         }
-        (Value::Map(entries), Schema::Map(schema)) => entries
-            .iter()
-            .map(|(key, value)| (key.clone(), json(value, &schema.types)))
-            .collect(),
+        (Value::Map(entries), Schema::Map(schema)) => {
+            entries.iter().map(|(key, value)| (key.clone(), json(value, &schema.types))).collect()
+        }
         (Value::Union(place, value), Schema::Union(schema)) => {
             let branch = schema.variants().get(*place as usize).unwrap();
             match branch {

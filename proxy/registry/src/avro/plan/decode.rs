@@ -52,10 +52,11 @@ impl<'a, B: Buffer> Decoder<'a, B> {
             }
             Node::Int => {
                 let start = self.at;
-                match i32::try_from(self.long()?) {
-                    Ok(value) => self.integer(i64::from(value)),
-                    Err(_) => return Err(DecodeError::new("a number beyond an int", start)),
+                let value = self.long()?;
+                if i32::try_from(value).is_err() {
+                    return Err(DecodeError::new("a number beyond an int", start));
                 }
+                self.integer(value);
                 Ok(())
             }
             Node::Union(plan) => self.union(plan),

@@ -11,12 +11,11 @@ type Result<T> = std::result::Result<T, EncodeError>;
 /// branch of a union that fits.
 const TRIALS: usize = 16;
 
-/// A field that has not been written yet.
-const UNSEEN: Span = Span { start: usize::MAX, end: 0 };
-
 /// Where a field's bytes are while fields stand in the order of the text.
 #[derive(Debug, Clone, Copy)]
 struct Span {
+    /// The field's place in the record.
+    field: usize,
     start: usize,
     end: usize,
 }
@@ -70,10 +69,11 @@ impl<'a, B: Buffer> Encoder<'a, B> {
             (Node::String, Some(b'"')) => self.string(),
             (Node::Int, Some(b'-' | b'0'..=b'9')) => {
                 let start = self.scanner.offset();
-                match i32::try_from(self.scanner.integer()?) {
-                    Ok(value) => self.long(i64::from(value)),
-                    Err(_) => return Err(EncodeError::new("the number is beyond an int", start)),
+                let value = self.scanner.integer()?;
+                if i32::try_from(value).is_err() {
+                    return Err(EncodeError::new("the number is beyond an int", start));
                 }
+                self.long(value);
                 Ok(())
             }
             (Node::Long, Some(b'-' | b'0'..=b'9')) => {
@@ -336,32 +336,34 @@ impl<'a, B: Buffer> Encoder<'a, B> {
             }
         }
         let base = self.spans.len();
-        self.spans.resize(base + plan.fields.len(), UNSEEN);
         let result = self.unordered(plan, next, base);
         self.spans.truncate(base);
         result
     }
 
+    /// All fields from `next` on are missing.
     fn complete(&mut self, plan: &RecordPlan, next: usize) -> Result<()> {
-        match plan.fields.get(next) {
-            None => Ok(()),
-            Some(_) => {
-                let missing = plan.fields.iter().skip(next);
-                Err(self.missing(plan, missing.map(|field| &*field.name.text).collect()))
-            }
-        }
+        if next == plan.fields.len() { Ok(()) } else { Err(self.missing(plan, next, &[])) }
     }
 
+    /// `seen` are the fields behind the first `next` that are there, in order.
     #[cold]
-    fn missing(&self, plan: &RecordPlan, names: Vec<&str>) -> EncodeError {
+    fn missing(&self, plan: &RecordPlan, next: usize, seen: &[Span]) -> EncodeError {
         const NAMES: usize = 10;
-        let more = if names.len() > NAMES { ", …" } else { "" };
-        let verb = if names.len() == 1 { "field" } else { "fields" };
-        let names = names.iter().take(NAMES).map(|name| format!("'{name}'")).collect::<Vec<_>>();
-        self.scanner.error(format!("missing {verb} {}{more} of {}", names.join(", "), plan.name))
+        let fields = plan.fields.iter().enumerate().skip(next);
+        let is_seen = |place: &usize| seen.binary_search_by_key(place, |span| span.field).is_ok();
+        let mut names = fields
+            .filter(|(place, _)| !is_seen(place))
+            .map(|(_, field)| format!("'{}'", field.name.text));
+        let shown: Vec<_> = names.by_ref().take(NAMES).collect();
+        let more = if names.next().is_some() { ", …" } else { "" };
+        let noun = if shown.len() == 1 { "field" } else { "fields" };
+        let shown = shown.join(", ");
+        self.scanner.error(format!("missing {noun} {shown}{more} of {}", plan.name))
     }
 
-    /// Goes on with a record at a field that is not the `next` one.
+    /// Goes on with a record at a field that is not the `next` one. What it
+    /// costs depends on the fields that are there, not on those of the schema.
     fn unordered(&mut self, plan: &RecordPlan, next: usize, base: usize) -> Result<()> {
         let start = self.out.len();
         loop {
@@ -373,26 +375,25 @@ impl<'a, B: Buffer> Encoder<'a, B> {
                 return Err(EncodeError::new(problem, key));
             };
             let field = &plan.fields[place];
-            if place < next || self.spans[base + place].start != usize::MAX {
-                let problem = format!("field '{}' of {} occurs twice", field.name.text, plan.name);
-                return Err(EncodeError::new(problem, key));
+            if place < next {
+                return Err(self.twice(plan, place));
             }
             self.scanner.expect(b':', "expected ':' after the name of a field")?;
             let start = self.out.len();
             self.value(field.node).map_err(|error| error.inside(&field.name.text))?;
-            self.spans[base + place] = Span { start, end: self.out.len() };
+            self.spans.push(Span { field: place, start, end: self.out.len() });
             if !self.scanner.another(b'}')? {
                 break;
             }
         }
-        let spans = &self.spans[base + next..];
-        if spans.iter().any(|span| span.start == usize::MAX) {
-            let unseen = plan.fields.iter().skip(next).zip(spans);
-            let names = unseen
-                .filter(|(_, span)| span.start == usize::MAX)
-                .map(|(field, _)| &*field.name.text)
-                .collect();
-            return Err(self.missing(plan, names));
+        let spans = &mut self.spans[base..];
+        spans.sort_unstable_by_key(|span| span.field);
+        let spans = &self.spans[base..];
+        if let Some([first, _]) = spans.array_windows().find(|[one, two]| one.field == two.field) {
+            return Err(self.twice(plan, first.field));
+        }
+        if spans.len() < plan.fields.len() - next {
+            return Err(self.missing(plan, next, spans));
         }
         let bytes = self.out.bytes_mut();
         self.reordered.clear();
@@ -401,6 +402,12 @@ impl<'a, B: Buffer> Encoder<'a, B> {
         }
         bytes[start..].copy_from_slice(&self.reordered);
         Ok(())
+    }
+
+    #[cold]
+    fn twice(&self, plan: &RecordPlan, place: usize) -> EncodeError {
+        let name = &plan.fields[place].name.text;
+        self.scanner.error(format!("field '{name}' of {} occurs twice", plan.name))
     }
 
     fn union(&mut self, plan: &UnionPlan) -> Result<()> {
