@@ -2,9 +2,12 @@
 //! and back.
 
 mod compatibility;
+mod defaults;
+mod members;
 mod number;
 #[cfg(test)]
 mod oracle;
+mod parser;
 mod plan;
 mod schema;
 mod text;
@@ -37,7 +40,7 @@ impl AvroSchema {
         references: &[ResolvedReference],
         strictness: Strictness,
     ) -> Result<Self, InvalidSchema> {
-        let (root, types) = schema::parse(text, references, strictness)?;
+        let (root, types) = parser::parse(text, references, strictness)?;
         Ok(Self { root, types, plan: OnceLock::new() })
     }
 

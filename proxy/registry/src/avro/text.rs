@@ -6,6 +6,8 @@
 //! the same for schemas that differ only in the order of attributes and
 //! aliases, in empty docs and in how a number is written.
 
+use std::collections::HashMap;
+
 use super::schema::{
     Attributes, Definition, Field, Name, Named, NamedId, Order, Primitive, Type, Types,
     is_type_word,
@@ -268,19 +270,18 @@ fn normalized_default(default: &Json, schema: &Type, types: &Types) -> Json {
             None => default.clone(),
         },
         (Type::Named(id), Json::Object(members)) => match &types.get(*id).definition {
-            Definition::Record { fields, .. } => Json::Object(
-                members
-                    .iter()
-                    .map(|(name, value)| {
-                        let field = fields.iter().find(|field| field.name == *name);
-                        let value = match field {
-                            Some(field) => normalized_default(value, &field.schema, types),
-                            None => value.clone(),
-                        };
-                        (name.clone(), value)
-                    })
-                    .collect(),
-            ),
+            Definition::Record { fields, .. } => {
+                let fields: HashMap<&str, &Type> =
+                    fields.iter().map(|field| (field.name.as_str(), &field.schema)).collect();
+                let normalized = |(name, value): &(String, Json)| {
+                    let value = match fields.get(name.as_str()) {
+                        Some(schema) => normalized_default(value, schema, types),
+                        None => value.clone(),
+                    };
+                    (name.clone(), value)
+                };
+                Json::Object(members.iter().map(normalized).collect())
+            }
             _ => default.clone(),
         },
         _ => default.clone(),
