@@ -1,6 +1,7 @@
 //! JSON Schema, draft 4 to 2020-12.
 
 mod compatibility;
+mod difference;
 pub(crate) mod json;
 mod model;
 mod resolution;
@@ -96,3 +97,6 @@ pub fn incompatibilities(
 ) -> Vec<Incompatibility> {
     compatibility::incompatibilities(&new_reader.model, &old_writer.model, policy)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod compile;
 mod descriptor;
 mod message;
 mod parser;
+mod rules;
 mod syntax;
 mod text;
 mod types;
@@ -22,7 +23,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FileDescriptor};
 pub use message::{MessageCodec, MessageError};
 
 use self::compatibility::Side;
-use self::syntax::{File, ImportKind, Message};
+use self::syntax::{File, Import, ImportKind, Message};
 use self::types::{Types, join};
 use crate::schema::{Incompatibility, InvalidSchema, ResolvedReference, Strictness, TextFormat};
 use crate::wire::MessageIndexes;
@@ -64,10 +65,11 @@ impl ProtobufSchema {
         if let Some(name) = this.types().unresolved(&this.file) {
             return Err(invalid(format!("Could not resolve type: {name}")));
         }
-        if strictness == Strictness::New
-            && let Err(problem) = this.pool()
-        {
-            return Err(invalid(problem.clone()));
+        if strictness == Strictness::New {
+            this.pool().as_ref().map_err(|problem| invalid(problem.clone()))?;
+            if let Some(problem) = rules::broken_rule(&this.file, &this.types()) {
+                return Err(invalid(problem));
+            }
         }
         Ok(this)
     }
@@ -191,22 +193,53 @@ fn compile(
     file: &File,
     references: &BTreeMap<String, File>,
 ) -> Result<DescriptorPool, String> {
+    let nothing = File::default();
+    let imported_types = types_of(&nothing, references);
     let imports = references
         .iter()
-        .map(|(path, file)| (path.clone(), compilable_text(file, references)))
+        .map(|(path, file)| (path.clone(), compilable_text(file, &imported_types, references)))
         .collect();
-    compile::compile(name, compilable_text(file, references), imports)
+    let root = compilable_text(file, &types_of(file, references), references);
+    compile::compile(name, root, imports)
 }
 
 /// What the compiler gets to read: without imports that do not exist, which
-/// does no harm because nothing of them is used.
-fn compilable_text(file: &File, references: &BTreeMap<String, File>) -> String {
-    let types = types_of(file, references);
-    let mut file = text::compilable(file, &types);
-    file.imports.retain(|import| {
-        references.contains_key(&import.path) || well_known::file(&import.path).is_some()
-    });
-    text::canonical(&file)
+/// does no harm because nothing of them is used, and with those whose types
+/// are used through several public imports: the compiler follows only one.
+fn compilable_text(file: &File, types: &Types<'_>, references: &BTreeMap<String, File>) -> String {
+    let mut compilable = text::compilable(file, types);
+    compilable.imports.retain(|import| imported_file(&import.path, references).is_some());
+    let visible = publicly_visible(file, references);
+    for path in types.used_files(file) {
+        let is_imported = compilable.imports.iter().any(|import| import.path == path);
+        if !is_imported && visible.contains(path) {
+            compilable.imports.push(Import { path: path.to_owned(), kind: ImportKind::Plain });
+        }
+    }
+    text::canonical(&compilable)
+}
+
+/// The paths of all files that a file sees: its imports, and what they import
+/// publicly.
+fn publicly_visible<'a>(
+    file: &'a File,
+    references: &'a BTreeMap<String, File>,
+) -> HashSet<&'a str> {
+    let mut visible: HashSet<&str> = HashSet::new();
+    let mut waiting: Vec<&str> = file.imports.iter().map(|import| import.path.as_str()).collect();
+    while let Some(path) = waiting.pop() {
+        if visible.insert(path)
+            && let Some(file) = imported_file(path, references)
+        {
+            let public = file.imports.iter().filter(|import| import.kind == ImportKind::Public);
+            waiting.extend(public.map(|import| import.path.as_str()));
+        }
+    }
+    visible
+}
+
+fn imported_file<'a>(path: &str, references: &'a BTreeMap<String, File>) -> Option<&'a File> {
+    references.get(path).or_else(|| well_known::file(path))
 }
 
 /// Messages that have a position: an entry of a map has none.
@@ -280,9 +313,7 @@ fn effective_file<'a>(file: &'a File, references: &'a BTreeMap<String, File>) ->
     if !is_wrapper || import.kind != ImportKind::Public {
         return file;
     }
-    references
-        .get(&import.path)
-        .or_else(|| well_known::file(&import.path))
+    imported_file(&import.path, references)
         .filter(|imported| !imported.messages.is_empty() || !imported.enums.is_empty())
         .unwrap_or(file)
 }
@@ -299,19 +330,19 @@ fn record_name_of(file: &File, references: &BTreeMap<String, File>) -> Option<St
 fn types_of<'a>(file: &'a File, references: &'a BTreeMap<String, File>) -> Types<'a> {
     let mut imported: HashSet<&str> = HashSet::new();
     let mut waiting: Vec<&File> = std::iter::once(file).chain(references.values()).collect();
-    let mut files: Vec<&File> = Vec::new();
+    let mut files: Vec<(&str, &File)> = Vec::new();
     while let Some(importer) = waiting.pop() {
         for import in &importer.imports {
             if imported.insert(&import.path)
                 && !references.contains_key(&import.path)
                 && let Some(file) = well_known::file(&import.path)
             {
-                files.push(file);
+                files.push((&import.path, file));
                 waiting.push(file);
             }
         }
     }
-    files.extend(references.values());
+    files.extend(references.iter().map(|(path, file)| (path.as_str(), file)));
     Types::new(file, files)
 }
 
@@ -355,3 +386,6 @@ fn remove_implied_json_names(message: &mut DescriptorProto) {
         remove_implied_json_names(nested);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,10 +37,10 @@ fn read_pairs(recording: &str) -> Vec<Pair> {
             let error_type =
                 message.split(|char: char| !char.is_ascii_uppercase() && char != '_').next();
             let error_types = pair.error_types.entry(level.clone()).or_default();
-            error_types.insert(error_type.unwrap().to_owned());
+            error_types.insert(error_type.unwrap_or_default().to_owned());
         } else if let Some(verdicts) = line.strip_prefix("< ") {
             for verdict in verdicts.split(", ") {
-                let (name, verdict) = verdict.split_once(' ').unwrap();
+                let (name, verdict) = verdict.split_once(' ').expect("a level and a verdict");
                 level = name.to_owned();
                 pair.verdicts.insert(level.clone(), verdict == "true");
             }

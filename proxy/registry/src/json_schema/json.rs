@@ -385,6 +385,9 @@ impl Parser<'_> {
 
 /// Of members with the same name the last value counts, at the first place.
 fn without_repetitions(members: Vec<(String, Json)>) -> Vec<(String, Json)> {
+    if members.len() < 2 {
+        return members;
+    }
     let mut places: HashMap<String, usize> = HashMap::with_capacity(members.len());
     if members.iter().enumerate().all(|(at, (key, _))| places.insert(key.clone(), at).is_none()) {
         return members;

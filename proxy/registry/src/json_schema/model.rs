@@ -123,17 +123,17 @@ impl Rest {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Criterion {
-    AllOf,
-    AnyOf,
-    OneOf,
+    All,
+    Any,
+    One,
 }
 
 impl Criterion {
     fn keyword(self) -> &'static str {
         match self {
-            Self::AllOf => "allOf",
-            Self::AnyOf => "anyOf",
-            Self::OneOf => "oneOf",
+            Self::All => "allOf",
+            Self::Any => "anyOf",
+            Self::One => "oneOf",
         }
     }
 }
@@ -383,7 +383,7 @@ impl<'a> Loader<'a> {
             _ => {
                 let parts: Vec<_> = kinds.into_iter().map(|kind| self.add(kind)).collect();
                 Kind::Combined(Combined {
-                    criterion: Criterion::AllOf,
+                    criterion: Criterion::All,
                     distinct: parts.clone(),
                     parts,
                 })
@@ -401,7 +401,7 @@ impl<'a> Loader<'a> {
             let values = values.as_array().ok_or("enum is not an array")?;
             kinds.push(Kind::Enum(values.to_vec()));
         }
-        for criterion in [Criterion::AllOf, Criterion::AnyOf, Criterion::OneOf] {
+        for criterion in [Criterion::All, Criterion::Any, Criterion::One] {
             if let Some(json) = keywords.get(criterion.keyword()) {
                 kinds.push(Kind::Combined(self.read_combined(criterion, json, at)?));
             }
@@ -462,11 +462,7 @@ impl<'a> Loader<'a> {
                         distinct.push(part);
                     }
                 }
-                kinds.push(Kind::Combined(Combined {
-                    criterion: Criterion::AnyOf,
-                    parts,
-                    distinct,
-                }));
+                kinds.push(Kind::Combined(Combined { criterion: Criterion::Any, parts, distinct }));
                 Ok(types)
             }
             Some(other) => Err(format!("type is {}", excerpt(other))),

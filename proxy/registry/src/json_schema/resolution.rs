@@ -73,7 +73,13 @@ pub(super) struct Documents {
     by_uri: HashMap<String, Resource>,
     /// `base#anchor` to the object that carries it.
     anchors: HashMap<String, Path>,
+    /// Objects with many members, by address: where each member stands.
+    large_objects: HashMap<usize, HashMap<String, usize>>,
 }
+
+/// From how many members on an object is searched by an index: a schema may
+/// have tens of thousands of definitions, and as many references to them.
+const LARGE_OBJECT: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Document {
@@ -116,6 +122,7 @@ impl Documents {
             by_place: HashMap::new(),
             by_uri: HashMap::new(),
             anchors: HashMap::new(),
+            large_objects: HashMap::new(),
         };
         this.index();
         Ok(this)
@@ -170,7 +177,8 @@ impl Documents {
             };
             let mut walk = Walk { id_keyword, ..Walk::default() };
             walk.visit(json, &base, &mut Path::default());
-            let Walk { found, anchors, .. } = walk;
+            let Walk { found, anchors, large_objects, .. } = walk;
+            self.large_objects.extend(large_objects);
             let name = name.clone();
             for (place, base, path) in found {
                 let resource = Resource(self.resources.len());
@@ -259,11 +267,18 @@ impl Documents {
         for step in steps {
             json = match json {
                 Json::Array(items) => items.get(step.parse::<usize>().ok()?)?,
-                _ => json.get(step)?,
+                _ => self.member(json, step)?,
             };
             resource = self.resource_of(json).unwrap_or(resource);
         }
         Some((json, resource))
+    }
+
+    fn member<'a>(&self, json: &'a Json, name: &str) -> Option<&'a Json> {
+        match self.large_objects.get(&place(json)) {
+            Some(steps) => json.members().get(*steps.get(name)?).map(|(_, value)| value),
+            None => json.get(name),
+        }
     }
 
     fn at(&self, document: usize, path: &Path) -> Option<&Json> {
@@ -285,6 +300,7 @@ struct Walk {
     /// Place, base and path of objects that begin a resource.
     found: Vec<(usize, String, Path)>,
     anchors: Vec<(String, Path)>,
+    large_objects: HashMap<usize, HashMap<String, usize>>,
 }
 
 impl Walk {
@@ -314,6 +330,11 @@ impl Walk {
                 }
             }
             Json::Object(members) => {
+                if members.len() >= LARGE_OBJECT {
+                    let steps = members.iter().enumerate();
+                    let steps = steps.map(|(step, (key, _))| (key.clone(), step)).collect();
+                    self.large_objects.insert(place(json), steps);
+                }
                 for (step, (key, value)) in members.iter().enumerate() {
                     // What looks like a schema in these is a value.
                     if !matches!(key.as_str(), "enum" | "const" | "default" | "examples") {

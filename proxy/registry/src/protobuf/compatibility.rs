@@ -33,6 +33,10 @@ macro_rules! kinds {
                 }
             }
 
+            /// All kinds.
+            #[cfg(test)]
+            pub(super) const ALL: &[Self] = &[$(Self::$name,)*];
+
             /// Whether old messages stay readable.
             fn is_compatible(self) -> bool {
                 match self {
@@ -529,7 +533,7 @@ impl<'a> Comparison<'a> {
             return;
         }
         // Types of the schemas themselves are compared in their own place.
-        let is_compared_elsewhere = old_type.is_local && new_type.is_local;
+        let is_compared_elsewhere = old_type.is_local() && new_type.is_local();
         if !is_compared_elsewhere
             && self.imported_differ(old_local, (&old_name, old_type), (&new_name, new_type))
         {
@@ -609,3 +613,6 @@ fn shape_of_name<'a>(types: &Types<'a>, name: &'a str, scope: &str) -> TypeShape
         None => TypeShape::Message(name),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -650,7 +650,6 @@ fn restore_maps(message: &mut Message, types: &Types<'_>, scope: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::protobuf::ProtobufSchema;
     use crate::schema::{Strictness, TextFormat};
 

@@ -1,7 +1,7 @@
 //! Which declaration a name means: the types and custom options of a file and
 //! of everything it imports, found by the scoping rules of Protobuf.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::syntax::{Enum, Extend, Field, File, Label, Message, is_scalar};
 
@@ -17,8 +17,31 @@ pub(super) struct Type<'a> {
     pub(super) declaration: Declaration<'a>,
     /// The package of the file that declares it.
     pub(super) package: &'a str,
+    /// The path of the import; nothing for the schema itself.
+    pub(super) path: Option<&'a str>,
+    pub(super) is_proto3: bool,
+}
+
+impl Type<'_> {
     /// Declared in the schema itself, not in an import.
-    pub(super) is_local: bool,
+    pub(super) fn is_local(&self) -> bool {
+        self.path.is_none()
+    }
+}
+
+/// The file that declares a type.
+#[derive(Debug, Clone, Copy)]
+struct Origin<'a> {
+    package: &'a str,
+    path: Option<&'a str>,
+    is_proto3: bool,
+}
+
+impl<'a> Origin<'a> {
+    fn declares(self, declaration: Declaration<'a>) -> Type<'a> {
+        let Self { package, path, is_proto3 } = self;
+        Type { declaration, package, path, is_proto3 }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,44 +60,47 @@ pub(super) struct Types<'a> {
 }
 
 impl<'a> Types<'a> {
-    pub(super) fn new(file: &'a File, imports: impl IntoIterator<Item = &'a File>) -> Self {
+    /// `imports` have their paths beside them.
+    pub(super) fn new(
+        file: &'a File,
+        imports: impl IntoIterator<Item = (&'a str, &'a File)>,
+    ) -> Self {
         let mut types = Self::default();
-        for import in imports {
-            types.add_file(import, false);
+        for (path, import) in imports {
+            types.add_file(import, Some(path));
         }
-        types.add_file(file, true);
+        types.add_file(file, None);
         types
     }
 
-    fn add_file(&mut self, file: &'a File, is_local: bool) {
+    fn add_file(&mut self, file: &'a File, path: Option<&'a str>) {
         let scope = file.package();
+        let origin = Origin { package: scope, path, is_proto3: file.is_proto3() };
         self.add_extends(&file.extends, scope);
         for message in &file.messages {
-            self.add_message(message, scope, scope, is_local);
+            self.add_message(message, scope, origin);
         }
-        self.add_enums(&file.enums, scope, scope, is_local);
+        self.add_enums(&file.enums, scope, origin);
     }
 
-    fn add_message(&mut self, message: &'a Message, scope: &str, package: &'a str, is_local: bool) {
+    fn add_message(&mut self, message: &'a Message, scope: &str, origin: Origin<'a>) {
         let name = join(scope, &message.name);
         self.add_extends(&message.extends, &name);
         let groups =
             message.groups.iter().chain(message.oneofs.iter().flat_map(|oneof| &oneof.groups));
         for group in groups {
-            self.add_message(&group.body, &name, package, is_local);
+            self.add_message(&group.body, &name, origin);
         }
         for nested in &message.messages {
-            self.add_message(nested, &name, package, is_local);
+            self.add_message(nested, &name, origin);
         }
-        self.add_enums(&message.enums, &name, package, is_local);
-        let declaration = Declaration::Message(message);
-        self.types.insert(name, Type { declaration, package, is_local });
+        self.add_enums(&message.enums, &name, origin);
+        self.types.insert(name, origin.declares(Declaration::Message(message)));
     }
 
-    fn add_enums(&mut self, enums: &'a [Enum], scope: &str, package: &'a str, is_local: bool) {
+    fn add_enums(&mut self, enums: &'a [Enum], scope: &str, origin: Origin<'a>) {
         for declared in enums {
-            let declaration = Declaration::Enum;
-            self.types.insert(join(scope, &declared.name), Type { declaration, package, is_local });
+            self.types.insert(join(scope, &declared.name), origin.declares(Declaration::Enum));
         }
     }
 
@@ -117,54 +143,62 @@ impl<'a> Types<'a> {
 
     /// A name used in `file` that nothing declares.
     pub(super) fn unresolved(&self, file: &File) -> Option<String> {
-        let scope = file.package();
-        let in_messages =
-            file.messages.iter().find_map(|message| self.unresolved_in(message, scope));
-        let in_extends = || self.unresolved_in_extends(&file.extends, scope);
-        let in_services = || {
-            let rpcs = file.services.iter().flat_map(|service| &service.rpcs);
-            rpcs.flat_map(|rpc| [&rpc.request.name, &rpc.response.name])
-                .find(|name| self.resolve(name, scope).is_none())
-                .cloned()
-        };
-        in_messages.or_else(in_extends).or_else(in_services)
+        let mut unresolved = None;
+        for_each_type_name(file, &mut |name, scope| {
+            if unresolved.is_none() && self.resolve(name, scope).is_none() {
+                unresolved = Some(name.to_owned());
+            }
+        });
+        unresolved
     }
 
-    fn unresolved_in(&self, message: &Message, scope: &str) -> Option<String> {
-        let scope = join(scope, &message.name);
-        let groups =
-            message.groups.iter().chain(message.oneofs.iter().flat_map(|oneof| &oneof.groups));
-        let fields =
-            message.fields.iter().chain(message.oneofs.iter().flat_map(|oneof| &oneof.fields));
-        self.unresolved_field(fields, &scope)
-            .or_else(|| self.unresolved_in_extends(&message.extends, &scope))
-            .or_else(|| {
-                groups
-                    .map(|group| &group.body)
-                    .chain(&message.messages)
-                    .find_map(|nested| self.unresolved_in(nested, &scope))
-            })
+    /// The paths of imported files whose types `file` uses.
+    pub(super) fn used_files(&self, file: &File) -> BTreeSet<&'a str> {
+        let mut used = BTreeSet::new();
+        for_each_type_name(file, &mut |name, scope| {
+            used.extend(self.get(name, scope).and_then(|found| found.path));
+        });
+        used
     }
+}
 
-    fn unresolved_in_extends(&self, extends: &[Extend], scope: &str) -> Option<String> {
-        extends.iter().find_map(|extend| match self.resolve(&extend.name, scope) {
-            None => Some(extend.name.clone()),
-            Some(_) => self.unresolved_field(extend.fields.iter(), scope),
-        })
+/// Calls `found` with the name of every type that is used, and its scope.
+fn for_each_type_name(file: &File, found: &mut dyn FnMut(&str, &str)) {
+    let scope = file.package();
+    file.messages.iter().for_each(|message| names_in_message(message, scope, found));
+    names_in_extends(&file.extends, scope, found);
+    for rpc in file.services.iter().flat_map(|service| &service.rpcs) {
+        found(&rpc.request.name, scope);
+        found(&rpc.response.name, scope);
     }
+}
 
-    fn unresolved_field<'f>(
-        &self,
-        mut fields: impl Iterator<Item = &'f Field>,
-        scope: &str,
-    ) -> Option<String> {
-        fields
-            .find(|field| {
-                let name = field.value_type();
-                !is_scalar(name) && self.resolve(name, scope).is_none()
-            })
-            .map(|field| field.value_type().to_owned())
+fn names_in_message(message: &Message, scope: &str, found: &mut dyn FnMut(&str, &str)) {
+    let scope = &join(scope, &message.name);
+    let in_oneofs = message.oneofs.iter().flat_map(|oneof| &oneof.fields);
+    names_in_fields(message.fields.iter().chain(in_oneofs), scope, found);
+    names_in_extends(&message.extends, scope, found);
+    let groups = message.groups.iter().chain(message.oneofs.iter().flat_map(|oneof| &oneof.groups));
+    groups.for_each(|group| names_in_message(&group.body, scope, found));
+    message.messages.iter().for_each(|nested| names_in_message(nested, scope, found));
+}
+
+fn names_in_extends(extends: &[Extend], scope: &str, found: &mut dyn FnMut(&str, &str)) {
+    for extend in extends {
+        found(&extend.name, scope);
+        names_in_fields(extend.fields.iter(), scope, found);
     }
+}
+
+fn names_in_fields<'f>(
+    fields: impl Iterator<Item = &'f Field>,
+    scope: &str,
+    found: &mut dyn FnMut(&str, &str),
+) {
+    fields
+        .map(Field::value_type)
+        .filter(|name| !is_scalar(name))
+        .for_each(|name| found(name, scope));
 }
 
 /// The innermost scope that knows the name wins.
