@@ -422,6 +422,14 @@ impl<'a> Comparison<'a> {
         scope.enter("additionalProperties");
         self.compare_rest(scope, old.additional, new.additional, RestKinds::PROPERTIES)?;
         scope.leave();
+        scope.enter("unevaluatedProperties");
+        self.compare_rest(
+            scope,
+            old.unevaluated,
+            new.unevaluated,
+            RestKinds::UNEVALUATED_PROPERTIES,
+        )?;
+        scope.leave();
         compare_limit(
             scope,
             "maxProperties",
@@ -616,6 +624,9 @@ impl<'a> Comparison<'a> {
         scope.enter("additionalItems");
         self.compare_rest(scope, old.additional, new.additional, RestKinds::ITEMS)?;
         scope.leave();
+        scope.enter("unevaluatedItems");
+        self.compare_rest(scope, old.unevaluated, new.unevaluated, RestKinds::UNEVALUATED_ITEMS)?;
+        scope.leave();
         compare_limit(
             scope,
             "maxItems",
@@ -699,7 +710,7 @@ impl<'a> Comparison<'a> {
         item: NodeId,
         new: &ArrayRules,
     ) -> Result<(), TooLarge> {
-        match new.additional {
+        match new.additional.or(new.unevaluated) {
             Rest::Allowed => scope.add(Difference::ItemRemovedFromOpen),
             Rest::Schema(covering) => {
                 let differences = self.pair(item, covering)?;
@@ -724,7 +735,7 @@ impl<'a> Comparison<'a> {
         item: NodeId,
         old: &ArrayRules,
     ) -> Result<(), TooLarge> {
-        match old.additional {
+        match old.additional.or(old.unevaluated) {
             Rest::Allowed if matches!(self.new_node(item).kind, Kind::Any) => {
                 scope.add(Difference::ItemWithEmptySchemaAddedToOpen);
             }
@@ -746,7 +757,7 @@ impl<'a> Comparison<'a> {
 
 /// An object may have any other property.
 fn is_open(rules: &ObjectRules) -> bool {
-    rules.additional == Rest::Allowed && rules.patterns.is_empty()
+    rules.additional.or(rules.unevaluated) == Rest::Allowed && rules.patterns.is_empty()
 }
 
 /// The schema that a partially open object applies to a property which it
@@ -757,7 +768,7 @@ fn covering(rules: &ObjectRules, name: &str) -> Option<NodeId> {
         .iter()
         .find(|(pattern, _)| pattern.is_match(name).unwrap_or(false))
         .map(|(_, node)| *node)
-        .or(rules.additional.schema())
+        .or(rules.additional.or(rules.unevaluated).schema())
 }
 
 /// What to call a change of `additionalProperties` or `additionalItems`.
@@ -775,6 +786,18 @@ impl RestKinds {
         removed: Difference::AdditionalPropertiesRemoved,
         extended: Difference::AdditionalPropertiesExtended,
         narrowed: Difference::AdditionalPropertiesNarrowed,
+    };
+    const UNEVALUATED_PROPERTIES: Self = Self {
+        added: Difference::UnevaluatedPropertiesAdded,
+        removed: Difference::UnevaluatedPropertiesRemoved,
+        extended: Difference::UnevaluatedPropertiesExtended,
+        narrowed: Difference::UnevaluatedPropertiesNarrowed,
+    };
+    const UNEVALUATED_ITEMS: Self = Self {
+        added: Difference::UnevaluatedItemsAdded,
+        removed: Difference::UnevaluatedItemsRemoved,
+        extended: Difference::UnevaluatedItemsExtended,
+        narrowed: Difference::UnevaluatedItemsNarrowed,
     };
     const ITEMS: Self = Self {
         added: Difference::AdditionalItemsAdded,
