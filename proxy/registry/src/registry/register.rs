@@ -208,7 +208,7 @@ impl Registry {
         let config = self.view().config_in_scope(&subject);
         request.normalize |= config.normalize == Some(true);
         compute(&self.inner, request.text.len(), move |inner| {
-            let strictness = strictness(&config, request.id);
+            let strictness = inner.strictness(&config, &request);
             let normalize = request.normalize;
             let parsed =
                 inner.canonicalize(&subject, &request, strictness, Filter::Live, normalize)?;
@@ -247,15 +247,17 @@ impl Registry {
     }
 }
 
-fn strictness(config: &SubjectConfig, id: Option<i32>) -> Strictness {
-    if id.is_none() && config.validate_new_schemas != Some(false) {
-        Strictness::New
-    } else {
-        Strictness::Stored
-    }
-}
-
 impl Inner {
+    /// `validateNewSchemas` is about Avro; Protobuf has a setting of its own.
+    fn strictness(&self, config: &SubjectConfig, request: &Registration) -> Strictness {
+        let is_checked = match request.schema_type.as_deref() {
+            None | Some("AVRO") => config.validate_new_schemas != Some(false),
+            Some("PROTOBUF") => !self.config.protobuf_lenient,
+            Some(_) => true,
+        };
+        if request.id.is_none() && is_checked { Strictness::New } else { Strictness::Stored }
+    }
+
     fn check(
         &self,
         config: &SubjectConfig,
@@ -362,7 +364,7 @@ impl Inner {
             complete(&mut request, &config, live.last(), next_version);
         }
         let normalize = request.normalize && !takes_ids;
-        let strictness = strictness(&config, request.id);
+        let strictness = self.strictness(&config, &request);
         let parsed = self.canonicalize(subject, &request, strictness, Filter::Live, normalize)?;
         let (schema, content) =
             parsed.ok_or_else(|| Error::InvalidSchema("Empty schema".to_owned()))?;
