@@ -162,6 +162,15 @@ impl Registry {
         self.inner.election.has_leader()
     }
 
+    /// Waits until everything that was written so far, by whomever, can be read here.
+    ///
+    /// # Errors
+    /// When the cluster does not answer in time.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.worker.run(async move || inner.store.catch_up().await).await
+    }
+
     /// Ends writes, leaves the other registries, and stops reading.
     pub async fn close(&self) {
         let Inner { store, election, worker, .. } = &*self.inner;
