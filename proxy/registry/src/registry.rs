@@ -31,8 +31,9 @@ use crate::store::{Filter, Records, Store, StoredSchema};
 use crate::subject::{EVERY_CONTEXT, Subject};
 use crate::worker::Worker;
 
-/// A schema that is larger than this is parsed where it holds up nobody, in bytes.
-const LARGE: usize = 32 * 1024;
+/// Schemas that are larger than this together are parsed and compared where they hold up nobody,
+/// in bytes: comparing two JSON Schemas may take the product of their sizes.
+const LARGE: usize = 4 * 1024;
 
 /// A version as a request names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -95,7 +95,11 @@ impl Registry {
         if let Some(known) = self.registered(&subject, &request, &config).await? {
             return Ok(known);
         }
-        let size = request.text.len();
+        let earlier: usize = {
+            let view = self.view();
+            view.versions(&subject, Filter::Live).map(|stored| stored.content.text.len()).sum()
+        };
+        let size = request.text.len() + earlier;
         let of = subject.clone();
         let decide = move |inner: &Inner| inner.plan(&of, &request);
         let confirm = move |view: &View, plan: Plan| match plan {
@@ -207,7 +211,8 @@ impl Registry {
         };
         let config = self.view().config_in_scope(&subject);
         request.normalize |= config.normalize == Some(true);
-        compute(&self.inner, request.text.len(), move |inner| {
+        let old_size: usize = earlier.iter().map(|stored| stored.content.text.len()).sum();
+        compute(&self.inner, request.text.len() + old_size, move |inner| {
             let strictness = inner.strictness(&config, &request);
             let normalize = request.normalize;
             let parsed =
