@@ -12,6 +12,8 @@ mod cluster;
 
 mod consumer;
 
+mod group_member;
+
 mod producer;
 
 use std::io::Write;

@@ -393,10 +393,10 @@ impl Registry {
         for (context, prefix) in prefix.in_contexts(&view) {
             for (subject, _) in view.subjects_with_prefix(&context, &prefix) {
                 let name = subject.to_string();
-                let versions =
+                let mut versions =
                     view.versions(subject, filter).cloned().map(|stored| (name.clone(), stored));
                 if latest_only {
-                    found.extend(versions.last());
+                    found.extend(versions.next_back());
                 } else {
                     found.extend(versions);
                 }
@@ -442,7 +442,9 @@ impl Prefix {
             {
                 // The beginning of the name of a context.
                 let name = self.0.get(1..).unwrap_or_default();
-                let contexts = view.contexts().filter(|context| context.starts_with(name));
+                // The default one, which comes first, is not written that way.
+                let contexts = view.contexts().skip(1);
+                let contexts = contexts.filter(|context| context.starts_with(name));
                 contexts.map(|context| (context.to_owned(), String::new())).collect()
             }
             None => {

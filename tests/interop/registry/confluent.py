@@ -10,7 +10,9 @@ from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegis
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
+from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 V1 = '{"type":"record","name":"Student","fields":[{"name":"first","type":["null","string"]}]}'
 V2 = (
@@ -72,6 +74,17 @@ def round_trip(client, broker, topic, serializer, deserializer, value):
     consumer.close()
 
 
+def trip_class():
+    """The class of `message Trip { int32 n = 1; }`, without protoc."""
+    file = descriptor_pb2.FileDescriptorProto(name="trip.proto", package="trip", syntax="proto3")
+    field = file.message_type.add(name="Trip").field.add(name="n", number=1)
+    field.type = descriptor_pb2.FieldDescriptorProto.TYPE_INT32
+    field.label = descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("trip.Trip"))
+
+
 def main():
     url, broker = sys.argv[1:]
     client = SchemaRegistryClient({"url": url})
@@ -82,6 +95,14 @@ def main():
     round_trip(
         client, broker, "json-trip", JSONSerializer(JSON, client), JSONDeserializer(JSON), {"n": 7}
     )
+    trip = trip_class()
+    config = {"use.deprecated.format": False}
+    serializer = ProtobufSerializer(trip, client, config)
+    deserializer = ProtobufDeserializer(trip, config)
+    round_trip(client, broker, "protobuf-trip", serializer, deserializer, trip(n=7))
+    stored = client.get_latest_version("protobuf-trip-value").schema
+    check("type", stored.schema_type, "PROTOBUF")
+    assert "message Trip" in stored.schema_str, stored.schema_str
     check("subjects", "json-trip-value" in client.get_subjects(), True)
     print("all done")
 

@@ -67,7 +67,7 @@ enum Plan {
     New {
         version: i32,
         id: i32,
-        content: Content,
+        content: Box<Content>,
     },
 }
 
@@ -107,7 +107,7 @@ impl Registry {
             Plan::New { version, id, content } => {
                 let stored = view.version(&subject, version, Filter::Live);
                 let is_ours =
-                    |stored: &&Arc<StoredSchema>| stored.id == id && *stored.content == content;
+                    |stored: &&Arc<StoredSchema>| stored.id == id && *stored.content == *content;
                 stored.filter(is_ours).cloned().ok_or_else(|| {
                     Error::Store("Another registry wrote at the same time; try again".to_owned())
                 })
@@ -409,7 +409,7 @@ impl Inner {
         };
         let id = self.settle_id(subject, id, &content)?;
         let records = self.records(subject, version, id, &content);
-        Ok((records, Plan::New { version, id, content }))
+        Ok((records, Plan::New { version, id, content: Box::new(content) }))
     }
 
     fn settle_id(
