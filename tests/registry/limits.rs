@@ -104,3 +104,23 @@ fn subjects_may_hold_every_character() {
         assert_eq!(http.get(&format!("/config/{encoded}")).status, 404, "{encoded}");
     }
 }
+
+#[test]
+fn what_protoc_refuses_is_a_matter_of_a_setting() {
+    let twice = r#"syntax = "proto3"; message A { int32 a = 1; int32 b = 1; }"#;
+    let server = Setup::new().start();
+    assert_eq!(register(&server.http(), "a", "PROTOBUF", twice), (422, 42201));
+    let server = Setup::new().set("registry.protobuf.lenient", "true").start();
+    assert_eq!(register(&server.http(), "a", "PROTOBUF", twice).0, 200);
+    assert_eq!(register(&server.http(), "b", "PROTOBUF", "nope"), (422, 42201));
+}
+
+#[test]
+fn fields_are_validated_where_that_is_configured() {
+    let server = Setup::new().set("schema.validate.fields", "true").start();
+    let with = |name: &str| {
+        json!({"type": "object", "properties": {name: {"type": "integer"}}}).to_string()
+    };
+    assert_eq!(register(&server.http(), "a", "JSON", &with("$$a")), (422, 42201));
+    assert_eq!(register(&server.http(), "a", "JSON", &with("a")).0, 200);
+}

@@ -25,8 +25,8 @@ mod registry;
 pub mod schema;
 mod store;
 pub mod subject;
-mod worker;
 pub mod wire;
+mod worker;
 
 pub use compatibility::Level;
 pub use config::Config;
