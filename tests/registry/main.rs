@@ -4,9 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-mod confluent_python;
 mod crash;
 mod http;
+mod interop;
 mod limits;
 mod replay;
 mod server;
