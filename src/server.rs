@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use broker::Broker;
 use client::{Client, ClientConfig, Connector, TcpConnector};
+use tokio::time::timeout;
 
 use crate::cli;
 use crate::config::{Config, LoggingFormat};
@@ -30,6 +31,9 @@ use crate::embedded::InProcessConnector;
 use crate::open_files;
 use crate::ready_file::{ReadyFile, Services};
 use crate::shutdown::{CutShort, Signals};
+
+/// How long the first answer of the cluster may take before the log tells of it.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The pauses between questions to a cluster that does not answer yet.
 const CLUSTER_PAUSE: Duration = Duration::from_secs(1);
@@ -81,7 +85,7 @@ pub(crate) fn run(config: Config, ready_file: Option<&Path>) -> Result<Ended, St
 async fn serve(config: Config, ready_file: Option<&Path>) -> Result<Ended, StartError> {
     let mut signals = Signals::listen().map_err(StartError::Signals)?;
     let ready_file = ready_file.map(PromisedFile::prepare).transpose()?;
-    let timeout = config.program.shutdown_timeout;
+    let stop_timeout = config.program.shutdown_timeout;
     let format = config.program.logging_format;
 
     let running = tokio::select! {
@@ -101,7 +105,7 @@ async fn serve(config: Config, ready_file: Option<&Path>) -> Result<Ended, Start
     };
     tracing::info!(signal = number, "stopping; a second signal ends at once");
     drop(ready_file);
-    Ok(match signals.bound(running.stop(), timeout).await {
+    Ok(match signals.bound(running.stop(), stop_timeout).await {
         Ok(()) => {
             tracing::info!("stopped");
             Ended::Stopped
@@ -182,11 +186,16 @@ impl Running {
     /// Waits until the cluster answers. The proxy takes requests meanwhile, and
     /// says that the cluster does not.
     async fn first_answer(&self) {
-        let mut is_first = true;
-        while let Err(error) = self.client.refresh_cluster().await {
-            if std::mem::take(&mut is_first) {
+        let mut is_silent = true;
+        loop {
+            let reason = match timeout(CLUSTER_PATIENCE, self.client.refresh_cluster()).await {
+                Ok(Ok(_)) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {} s", CLUSTER_PATIENCE.as_secs()),
+            };
+            if std::mem::take(&mut is_silent) {
                 let servers = self.client.config().bootstrap_servers.join(",");
-                tracing::warn!(%error, "the cluster at {servers} does not answer yet; trying until it does");
+                tracing::warn!("waiting for the cluster at {servers}: {reason}");
             }
             tokio::time::sleep(CLUSTER_PAUSE).await;
         }
@@ -214,7 +223,10 @@ impl Running {
         row("REST proxy", rest);
         row("Registry", services.registry.as_deref().unwrap_or_default());
         for data in &self.data {
-            row("Data", &data.display().to_string());
+            row(
+                "Data",
+                &std::path::absolute(data).unwrap_or_else(|_| data.clone()).display().to_string(),
+            );
         }
         message
             + &format!(

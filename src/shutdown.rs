@@ -4,6 +4,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+/// Signals this soon after the first one are the same wish: `timeout` and
+/// terminals send to the program and to its group.
+const ECHO: Duration = Duration::from_millis(200);
 
 /// The signals that stop the program.
 #[derive(Debug)]
@@ -43,7 +48,7 @@ impl Signals {
     }
 
     /// Waits for `stopping` to end, but not past a further signal or
-    /// `timeout`.
+    /// `timeout`. Called right after the first signal.
     ///
     /// # Errors
     /// When it had not ended by then.
@@ -52,9 +57,18 @@ impl Signals {
         stopping: impl Future<Output = T>,
         timeout: Duration,
     ) -> Result<T, CutShort> {
+        let begun = Instant::now();
+        let further = async {
+            loop {
+                let number = self.next().await;
+                if begun.elapsed() >= ECHO {
+                    return number;
+                }
+            }
+        };
         tokio::select! {
             done = stopping => Ok(done),
-            number = self.next() => Err(CutShort::BySignal(number)),
+            number = further => Err(CutShort::BySignal(number)),
             () = tokio::time::sleep(timeout) => Err(CutShort::ByDeadline),
         }
     }

@@ -8,9 +8,6 @@ use protocol::{ApiKey, Frame, FramePart, Message, encode_response, encode_respon
 
 use crate::log::FileRange;
 
-/// How much of a file is in memory at a time for one connection.
-const READ_BYTES: usize = 256 * 1024;
-
 /// One response. Record sets of a Fetch stay in their files until the connection takes them.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -18,9 +15,11 @@ pub(crate) struct Answer {
     len: usize,
 }
 
+/// A piece of an answer.
 #[derive(Debug)]
-enum Part {
+pub(crate) enum Part {
     Bytes(Bytes),
+    /// A record set, or a piece of one.
     File(FileRange),
 }
 
@@ -72,26 +71,9 @@ impl Answer {
         (self.len as i32).to_be_bytes()
     }
 
-    /// Takes the next bytes to send, at most a file chunk at a time; `None` at the end.
-    ///
-    /// # Errors
-    /// When a file cannot be read. The answer cannot be finished then.
-    pub(crate) async fn next_bytes(&mut self) -> io::Result<Option<Bytes>> {
-        let Some(part) = self.parts.front_mut() else { return Ok(None) };
-        match part {
-            Part::Bytes(bytes) => {
-                let bytes = std::mem::take(bytes);
-                self.parts.pop_front();
-                Ok(Some(bytes))
-            }
-            Part::File(file) => {
-                let chunk = file.split_to(READ_BYTES.min(file.length));
-                if file.length == 0 {
-                    self.parts.pop_front();
-                }
-                read(chunk).await.map(Some)
-            }
-        }
+    /// Takes the next piece to send; `None` at the end.
+    pub(crate) fn next_part(&mut self) -> Option<Part> {
+        self.parts.pop_front()
     }
 
     /// The whole answer as a frame, record sets read into one buffer each.
@@ -135,8 +117,11 @@ async fn flush(files: &mut Vec<FileRange>, frame: &mut Vec<Bytes>) -> io::Result
     Ok(())
 }
 
-/// Reads what the page cache has at once, anything else off the async threads.
-async fn read(range: FileRange) -> io::Result<Bytes> {
+/// Reads what is in memory at once, anything else off the async threads.
+///
+/// # Errors
+/// When the disk fails, or the file ends before the range does.
+pub(crate) async fn read(range: FileRange) -> io::Result<Bytes> {
     if let Some(bytes) = range.read_cached() {
         return Ok(bytes);
     }

@@ -126,6 +126,10 @@ pub struct LogConfig {
     pub start_offset_checkpoint_interval: Duration,
     /// Threads per data directory that check logs at start.
     pub recovery_threads: usize,
+    /// Room on the disk that producers may not use; `None` for the smaller of 1 GiB and 5 % of the file system.
+    pub disk_reserve_bytes: Option<u64>,
+    /// The most that one data directory may hold; the oldest segments go then.
+    pub disk_max_bytes: Option<u64>,
 }
 
 /// Compaction.
@@ -415,6 +419,12 @@ fn read_log(reader: &mut ConfigReader<'_>) -> LogConfig {
         start_offset_checkpoint_interval: reader
             .millis("log.flush.start.offset.checkpoint.interval.ms"),
         recovery_threads: reader.size("num.recovery.threads.per.data.dir"),
+        disk_reserve_bytes: reader
+            .optional_integer("log.disk.reserve.bytes")
+            .and_then(|bytes| bytes.try_into().ok()),
+        disk_max_bytes: reader
+            .optional_integer("log.disk.max.bytes")
+            .and_then(|bytes| bytes.try_into().ok()),
     }
 }
 

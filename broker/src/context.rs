@@ -1,5 +1,8 @@
 //! Who asks: what a handler knows of the connection a request came in on.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use protocol::Str;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +22,9 @@ pub(crate) struct Context {
     pub(crate) client_host: Str,
     /// The address that clients of this listener are told to use.
     pub(crate) advertised: Advertised,
+    /// The number of the partition that the connection's next fetch without a
+    /// session looks at first, so that each has its turn.
+    pub(crate) fetch_turn: Arc<AtomicUsize>,
     /// Fires when the broker stops: whatever is parked has to be answered.
     pub(crate) stopping: CancellationToken,
 }

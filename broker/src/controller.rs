@@ -294,6 +294,7 @@ impl Shared {
             // The writer drops its end when it stops first.
             let _ = deleted.blocking_recv();
         }
+        self.store.forget_deleted();
         tracing::info!(topic = %topic.name, "topic deleted");
         Ok(topic)
     }

@@ -51,6 +51,7 @@ pub(crate) async fn serve(
         Some(ApiKey::ApiVersions) => call.handle::<ApiVersionsRequest>().await,
         Some(ApiKey::CreateTopics) => call.handle::<CreateTopicsRequest>().await,
         Some(ApiKey::DeleteTopics) => call.handle::<DeleteTopicsRequest>().await,
+        Some(ApiKey::DeleteRecords) => call.handle::<DeleteRecordsRequest>().await,
         Some(ApiKey::InitProducerId) => call.handle::<InitProducerIdRequest>().await,
         Some(ApiKey::OffsetForLeaderEpoch) => call.handle::<OffsetForLeaderEpochRequest>().await,
         Some(ApiKey::DescribeConfigs) => call.handle::<DescribeConfigsRequest>().await,

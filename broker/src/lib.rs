@@ -20,6 +20,7 @@ mod controller;
 mod dispatch;
 mod durable;
 mod error;
+mod fetch_sessions;
 mod groups;
 mod handlers;
 mod listener;
@@ -36,4 +37,4 @@ mod waiters;
 
 pub use broker::{Broker, InProcess, StartError};
 pub use config::Config;
-pub use log::StorageError;
+pub use log::{StorageError, inspect};

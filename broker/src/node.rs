@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use protocol::Str;
 
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::error::Error;
+use crate::fetch_sessions::FetchSessions;
 use crate::groups::GroupCoordinator;
 use crate::topics::{Topic, Topics, name};
 
@@ -18,6 +20,7 @@ pub(crate) struct Node {
     topics: Arc<Topics>,
     controller: Controller,
     groups: GroupCoordinator,
+    fetch_sessions: Mutex<FetchSessions>,
 }
 
 impl Node {
@@ -27,8 +30,15 @@ impl Node {
         controller: Controller,
         groups: GroupCoordinator,
     ) -> Self {
-        let id = controller.config().node_id;
-        Self { id, cluster_id, topics, controller, groups }
+        let config = controller.config();
+        Self {
+            id: config.node_id,
+            cluster_id,
+            topics,
+            controller,
+            groups,
+            fetch_sessions: Mutex::new(FetchSessions::new(config.fetch.max_sessions)),
+        }
     }
 
     /// This node's id; it leads every partition and is the controller too.
@@ -64,6 +74,12 @@ impl Node {
     /// The coordinator of all groups.
     pub(crate) fn groups(&self) -> &GroupCoordinator {
         &self.groups
+    }
+
+    /// What clients that fetch again and again were told. Nothing else may be
+    /// locked meanwhile.
+    pub(crate) fn fetch_sessions(&self) -> &Mutex<FetchSessions> {
+        &self.fetch_sessions
     }
 
     /// What asking for a topic that does not exist comes to: a new topic if

@@ -9,7 +9,7 @@ use protocol::Str;
 
 use crate::controller::Controller;
 use crate::groups::{GroupStorage, StorageError};
-use crate::log::{AppendOptions, Partition};
+use crate::log::{AppendOptions, Partition, Reads};
 use crate::topics::{Topic, name};
 
 /// How much of a partition is read at a time.
@@ -89,7 +89,7 @@ impl GroupStorage for OffsetsTopic {
                 let start = offset.max(partition.log_start_offset());
                 let unavailable =
                     |error: &dyn std::fmt::Display| StorageError::Unavailable(error.to_string());
-                let range = partition.read(start, READ_BYTES, true);
+                let range = partition.read(start, READ_BYTES, true, Reads::Blocking);
                 match range.map_err(|error| unavailable(&error))? {
                     Some(range) => range.read().map_err(|error| unavailable(&error)),
                     None => Ok(Bytes::new()),

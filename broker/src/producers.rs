@@ -182,6 +182,15 @@ impl Producers {
         self.set(undo.producer_id, undo.before);
     }
 
+    /// Who is known, with the offset of the last record that ends a batch below
+    /// `end`; `None` when all batches that are remembered are behind it.
+    pub(crate) fn last_offsets(&self, end: i64) -> impl Iterator<Item = (i64, Option<i64>)> + '_ {
+        self.by_id.iter().map(move |(id, producer)| {
+            let offsets = producer.batches().iter().map(|batch| batch.last_offset);
+            (*id, offsets.filter(|offset| *offset < end).max())
+        })
+    }
+
     /// Forgets who was silent for `expiration_ms`, unless a transaction is open.
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.by_id.retain(|_, producer| {

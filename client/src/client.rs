@@ -25,6 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Connection, Failure, InFlight, Surroundings};
+use crate::consumer::Neighbourhoods;
 use crate::lookup::{Answer, Lookups, Question};
 use crate::metadata::{AutoCreate, Cache, Cached, Cluster, Topic};
 use crate::pool::{Endpoint, Pool, Standing};
@@ -74,6 +75,8 @@ struct Inner {
     lookups: Lookups,
     /// Group coordinators by group, bounded.
     coordinators: Mutex<HashMap<Str, i32>>,
+    /// Groups that consumers of this client are in.
+    neighbourhoods: Arc<Neighbourhoods>,
     /// Whether the cluster creates topics that somebody asks for, and since when that is known.
     auto_create: Mutex<Option<(bool, Instant)>>,
     next_id: AtomicU64,
@@ -125,6 +128,7 @@ impl Client {
             cache: Cache::new(config.metadata_max_age),
             lookups: Lookups::default(),
             coordinators: Mutex::default(),
+            neighbourhoods: Arc::default(),
             auto_create: Mutex::default(),
             next_id: AtomicU64::new(1),
             surroundings,
@@ -360,6 +364,11 @@ impl Client {
         Ok(self.inner.cache.cluster().unwrap_or_default())
     }
 
+    /// Groups that consumers of this client are in.
+    pub(crate) fn neighbourhoods(&self) -> &Arc<Neighbourhoods> {
+        &self.inner.neighbourhoods
+    }
+
     /// What is known of the coordinator of a group.
     pub(crate) fn cached_coordinator(&self, group: &str) -> Option<i32> {
         self.inner.coordinators.lock().get(group).copied()
@@ -479,6 +488,7 @@ impl Client {
         limits: Limits,
     ) -> Result<R::Response, Error> {
         let mut failures = 0;
+        let mut earlier = None;
         loop {
             let attempt = async {
                 let (endpoint, address) = self.choose(purpose).map_err(unsent)?;
@@ -488,7 +498,7 @@ impl Client {
             };
             let failure = match attempt.await {
                 Ok(response) => return Ok(response),
-                Err(failure) => failure,
+                Err(failure) => cause(failure, &mut earlier),
             };
             failures += 1;
             self.pause_or_fail(R::KEY, failure, failures, limits).await?;
@@ -502,6 +512,7 @@ impl Client {
         limits: Limits,
     ) -> Result<R::Response, Error> {
         let mut failures = 0;
+        let mut earlier = None;
         loop {
             let attempt = async {
                 let cluster = async {
@@ -517,7 +528,7 @@ impl Client {
             };
             let failure = match attempt.await {
                 Ok(response) => return Ok(response),
-                Err(failure) => failure,
+                Err(failure) => cause(failure, &mut earlier),
             };
             failures += 1;
             self.pause_or_fail(R::KEY, failure, failures, limits).await?;
@@ -646,6 +657,21 @@ fn unsent(error: Error) -> Failure {
     Failure { error, sent: false }
 }
 
+/// What is waited for when a timeout says so.
+const CONNECTING: &str = "connecting";
+
+/// Why an attempt failed. A pause before connecting again that does not end in
+/// time says less than the attempt before it.
+fn cause(failure: Failure, earlier: &mut Option<Error>) -> Failure {
+    if matches!(failure.error, Error::Timeout { what: CONNECTING, .. })
+        && let Some(error) = earlier.take()
+    {
+        return unsent(error);
+    }
+    *earlier = Some(failure.error.clone());
+    failure
+}
+
 /// The outcome, or a timeout at `deadline`.
 async fn before<T>(
     deadline: Instant,
@@ -653,7 +679,7 @@ async fn before<T>(
 ) -> Result<T, Error> {
     let start = Instant::now();
     let late =
-        |_| Error::Timeout { what: "connecting", after: deadline.saturating_duration_since(start) };
+        |_| Error::Timeout { what: CONNECTING, after: deadline.saturating_duration_since(start) };
     timeout_at(deadline, work).await.map_err(late)?
 }
 
@@ -686,6 +712,7 @@ pub(crate) fn is_safe_to_repeat(api: ApiKey) -> bool {
         | ApiKey::SyncGroup
         | ApiKey::CreateTopics
         | ApiKey::DeleteTopics
+        | ApiKey::DeleteRecords
         | ApiKey::CreatePartitions
         | ApiKey::DeleteGroups
         | ApiKey::IncrementalAlterConfigs

@@ -15,9 +15,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::body::Bodies;
 use crate::config::{ApiConfig, ApiVersion, Config};
+use crate::consumers::{Consumers, SimpleConsumers};
 use crate::content_type;
 use crate::error::Error;
-use crate::{v1, v2};
+use crate::{instances, v1, v2};
 
 /// What all requests share. There is one of it, whatever the number of workers.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(crate) struct App {
     pub(crate) client: Client,
     /// Writes records.
     pub(crate) producer: Producer,
+    /// Consumer instances.
+    pub(crate) consumers: Arc<Consumers>,
+    /// Reads partitions without instances.
+    pub(crate) simple_consumers: SimpleConsumers,
     /// Reads request bodies.
     pub(crate) bodies: Bodies,
     /// Where work goes that has to end even if its request does not: workers
@@ -41,18 +46,24 @@ impl App {
     /// Must be called within the runtime of `client`.
     pub(crate) fn new(config: Config, client: Client) -> Self {
         let producer = Producer::new(client.clone(), config.producer());
+        let (runtime, tasks) = (Handle::current(), TaskTracker::new());
         Self {
+            consumers: Consumers::new(&config, client.clone(), runtime.clone(), tasks.clone()),
+            simple_consumers: SimpleConsumers::new(&config, client.clone(), runtime.clone()),
             bodies: Bodies::new(&config.bounds),
             producer,
             client,
-            runtime: Handle::current(),
-            tasks: TaskTracker::new(),
+            runtime,
+            tasks,
             config,
         }
     }
 
-    /// Ends all work that outlives its request and sends all records.
+    /// Ends all work that outlives its request and sends all records. Consumer
+    /// instances leave their groups.
     pub(crate) async fn close(&self) {
+        self.consumers.close().await;
+        self.simple_consumers.close().await;
         self.tasks.close();
         self.tasks.wait().await;
         self.producer.close().await;
@@ -70,6 +81,25 @@ pub(crate) fn routes(app: &Arc<App>, service: &mut ServiceConfig) {
             .post(v1::produce::to_partition, v2::produce::to_partition)
             .get(v1::partitions::get, v2::partitions::get),
         path("/topics/{topic}/partitions").get(v1::partitions::list, v2::partitions::list),
+        path("/consumers/{group}/instances/{instance}/records").get_v2(v2::records::read),
+        path("/consumers/{group}/instances/{instance}/topics/{topic}").get_v1(v1::records::read),
+        path("/consumers/{group}/instances/{instance}/offsets")
+            .post_for_all(instances::commit)
+            .get_v2(v2::offsets::committed),
+        path("/consumers/{group}/instances/{instance}/positions").post_v2(v2::positions::post),
+        path("/consumers/{group}/instances/{instance}/positions/beginning")
+            .post_v2(v2::positions::beginning),
+        path("/consumers/{group}/instances/{instance}/positions/end").post_v2(v2::positions::end),
+        path("/consumers/{group}/instances/{instance}/assignments")
+            .post_v2(v2::assignments::post)
+            .get_v2(v2::assignments::get),
+        path("/consumers/{group}/instances/{instance}/subscription")
+            .post_v2(v2::subscription::post)
+            .get_v2(v2::subscription::get)
+            .delete_v2(v2::subscription::delete),
+        path("/consumers/{group}").post(v1::consumers::create, v2::consumers::create),
+        path("/consumers/{group}/instances/{instance}").delete_for_all(instances::delete),
+        path("/topics/{topic}/partitions/{partition}/messages").get_v1(v1::messages::read),
         path("/topics/{topic}/partitions/{partition}/offsets").get_v2(v2::partitions::offsets),
         path("/topics").get(v1::topics::list, v2::topics::list),
         path("/brokers").get(v1::brokers::list, v2::brokers::list),
@@ -128,6 +158,40 @@ impl<'a> Path<'a> {
     ) -> Self {
         let enabled = self.api.v2;
         self.one(enabled, Method::GET, handler)
+    }
+
+    fn post_v2<A: FromRequest + 'static>(
+        self,
+        handler: impl Handler<A, Output: Responder + 'static>,
+    ) -> Self {
+        let enabled = self.api.v2;
+        self.one(enabled, Method::POST, handler)
+    }
+
+    fn delete_v2<A: FromRequest + 'static>(
+        self,
+        handler: impl Handler<A, Output: Responder + 'static>,
+    ) -> Self {
+        let enabled = self.api.v2;
+        self.one(enabled, Method::DELETE, handler)
+    }
+
+    /// The handler finds out the version by itself.
+    fn post_for_all<A: FromRequest + 'static>(
+        self,
+        handler: impl Handler<A, Output: Responder + 'static>,
+    ) -> Self {
+        let enabled = self.api.v1 || self.api.v2;
+        self.one(enabled, Method::POST, handler)
+    }
+
+    /// The handler finds out the version by itself.
+    fn delete_for_all<A: FromRequest + 'static>(
+        self,
+        handler: impl Handler<A, Output: Responder + 'static>,
+    ) -> Self {
+        let enabled = self.api.v1 || self.api.v2;
+        self.one(enabled, Method::DELETE, handler)
     }
 
     /// A method of both versions.

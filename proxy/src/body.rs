@@ -4,21 +4,20 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{self, Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::coerce::Object;
 use crate::config::BoundsConfig;
 use crate::error::Error;
-
-/// How much room a body of unknown length asks for at a time, in bytes.
-const STEP: usize = 64 * 1024;
+use crate::memory::{Budget, Share};
 
 /// Parsing that takes longer than a body of this size would hold up the other
 /// requests of its worker thread, in bytes.
@@ -29,13 +28,7 @@ pub(crate) const LARGE: usize = 1024 * 1024;
 pub(crate) struct Bodies {
     max_body_bytes: usize,
     idle_timeout: Duration,
-    memory: Arc<Memory>,
-}
-
-#[derive(Debug)]
-struct Memory {
-    limit: usize,
-    taken: AtomicUsize,
+    memory: Arc<Budget>,
 }
 
 /// A body that was read. It counts as in memory until it is dropped.
@@ -45,22 +38,12 @@ pub(crate) struct Body {
     _share: Share,
 }
 
-/// A part of the memory for bodies; given back when it is dropped.
-#[derive(Debug)]
-struct Share {
-    memory: Arc<Memory>,
-    bytes: usize,
-}
-
 impl Bodies {
     pub(crate) fn new(bounds: &BoundsConfig) -> Self {
         Self {
             max_body_bytes: bounds.max_request_bytes,
             idle_timeout: bounds.idle_timeout,
-            memory: Arc::new(Memory {
-                limit: bounds.max_inflight_bytes,
-                taken: AtomicUsize::new(0),
-            }),
+            memory: Budget::new(bounds.max_inflight_bytes),
         }
     }
 
@@ -74,12 +57,10 @@ impl Bodies {
         request: &HttpRequest,
         mut payload: Payload,
     ) -> Result<Body, Error> {
-        let announced = announced_length(request);
-        let mut share = Share { memory: Arc::clone(&self.memory), bytes: 0 };
-        if let Some(length) = announced {
+        if let Some(length) = announced_length(request) {
             self.check(length)?;
-            share.grow_to(length)?;
         }
+        let mut share = self.memory.share();
         let mut read = Bytes::new();
         let mut joined = BytesMut::new();
         loop {
@@ -95,7 +76,8 @@ impl Bodies {
                 continue;
             }
             if !read.is_empty() {
-                joined.reserve(announced.unwrap_or(0).max(length));
+                // What is announced need not come, so it takes neither memory nor the others' share.
+                joined.reserve(length);
                 joined.extend_from_slice(&std::mem::take(&mut read));
             }
             joined.extend_from_slice(&chunk);
@@ -110,30 +92,6 @@ impl Bodies {
         } else {
             Ok(())
         }
-    }
-}
-
-impl Share {
-    /// Takes more, if less than `bytes` are taken.
-    fn grow_to(&mut self, bytes: usize) -> Result<(), Error> {
-        let Some(more) = bytes.checked_sub(self.bytes).filter(|&more| more > 0) else {
-            return Ok(());
-        };
-        // The length was announced, or grows chunk by chunk.
-        let more = if self.bytes == 0 { more } else { more.max(STEP) };
-        let Memory { limit, taken } = &*self.memory;
-        let fits = |now: usize| now.checked_add(more).filter(|then| then <= limit);
-        if taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
-            return Err(Error::Overloaded);
-        }
-        self.bytes += more;
-        Ok(())
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.memory.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -156,21 +114,40 @@ impl Body {
     ///
     /// # Errors
     /// 422 for a member that does not exist, 400 for all else.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
-        if self.is_missing() { Ok(None) } else { parse(self).map(Some) }
+    pub(crate) async fn json<T: DeserializeOwned + Send + 'static>(
+        self,
+    ) -> Result<Option<T>, Error> {
+        if self.is_missing() {
+            return Ok(None);
+        }
+        let parsed = if self.len() < LARGE {
+            parse(&self)
+        } else {
+            web::block(move || parse(&self)).await.map_err(|_| Error::Internal)?
+        };
+        parsed.map(Some)
     }
 }
 
 /// Reads JSON into a value, with the errors of [`Body::json`].
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(text).map_err(|error| {
+    let parsed = serde_json::from_slice(text).map(|Object(value)| value);
+    parsed.or_else(|error| {
         let sentence = error.to_string();
+        if sentence.starts_with("duplicate field") && text.len() < LARGE {
+            // A tree keeps the last of them, which is the one that counts.
+            let tree = serde_json::from_slice::<Value>(text);
+            let parsed = tree.ok().and_then(|tree| serde_json::from_value(tree).ok());
+            if let Some(Object(value)) = parsed {
+                return Ok(value);
+            }
+        }
         let unknown = sentence.strip_prefix("unknown field `");
         match unknown
             .and_then(|rest| rest.split_once("`, expected").or(rest.split_once("`, there are")))
         {
-            Some((name, _)) => Error::Invalid(unknown_member(name)),
-            None => Error::Malformed(sentence),
+            Some((name, _)) => Err(Error::Invalid(unknown_member(name))),
+            None => Err(Error::Malformed(sentence)),
         }
     })
 }
@@ -217,7 +194,7 @@ mod tests {
         drop(first);
         assert!(read(&bodies, "0123456789").await.is_ok());
         drop(second);
-        assert_eq!(bodies.memory.taken.load(Ordering::Relaxed), 0);
+        assert_eq!(bodies.memory.taken(), 0);
         assert!(matches!(read(&bodies, "0123456789a").await, Err(Error::BodyTooLarge(10))));
     }
 
@@ -226,15 +203,18 @@ mod tests {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
-            #[serde(rename = "number")]
-            _number: Option<i32>,
+            number: Option<i32>,
         }
+        let last = parse::<Wanted>(br#"{"number":1,"number":2}"#).unwrap();
+        assert_eq!(last.number, Some(2), "of equal members the last counts");
         let error = |text: &str| parse::<Wanted>(text.as_bytes()).unwrap_err();
         assert!(parse::<Wanted>(br#"{"number":1}"#).is_ok());
         assert_eq!(error(r#"{"foo":1}"#).to_string(), "Unrecognized field: foo");
         assert_eq!(error(r#"{"foo":1}"#).error_code(), 422);
-        for text in ["{x", "[1]", r#"{"number":"x"}"#, r#"{"number":1} 2"#] {
+        for text in ["{x", "[1]", "7", r#"{"number":"x"}"#, r#"{"number":1} 2"#] {
             assert_eq!(error(text).error_code(), 400, "{text}");
         }
+        let sentence = error("7").to_string();
+        assert_eq!(sentence, "invalid type: integer `7`, expected an object at line 1 column 1");
     }
 }

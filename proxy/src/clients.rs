@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use client::ClientConfig;
+use client::consumer::{Assignor, ConsumerConfig, IsolationLevel, OffsetReset};
 use client::producer::{Acks, ProducerConfig};
 
 use crate::Config;
 use crate::config::ConnectionSettings;
+
+/// How long the cluster is asked about its topics and nodes. Kafka's minute is
+/// longer than most HTTP clients wait: they would never learn what is wrong.
+const API_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Config {
     /// The settings of the client that [`serve`](crate::serve) is given
@@ -17,6 +22,7 @@ impl Config {
         let ConnectionSettings {
             client_id,
             request_timeout,
+            api_timeout,
             metadata_max_age,
             retry_backoff,
             reconnect_backoff,
@@ -28,6 +34,7 @@ impl Config {
             client_id: client_id.clone().unwrap_or_else(|| "rest-proxy".to_owned()),
             request_timeout: request_timeout.unwrap_or(default.request_timeout),
             connect_timeout: connection_setup_timeout.unwrap_or(default.connect_timeout),
+            api_timeout: api_timeout.unwrap_or(API_TIMEOUT),
             metadata_max_age: metadata_max_age.unwrap_or(default.metadata_max_age),
             retry_backoff: retry_backoff.0.unwrap_or(default.retry_backoff),
             retry_backoff_max: retry_backoff.1.unwrap_or(default.retry_backoff_max),
@@ -61,5 +68,52 @@ impl Config {
             retry_backoff_max: connection.retry_backoff.1.unwrap_or(default.retry_backoff_max),
             ..default
         }
+    }
+
+    /// The settings that consumers begin with (`client.*`, `consumer.*`). An
+    /// instance adds its own.
+    pub(crate) fn consumer(&self) -> ConsumerConfig {
+        let default = ConsumerConfig::default();
+        let settings = &self.clients.consumer;
+        let connection = &settings.connection;
+        let assignors = settings.partition_assignment_strategy.iter();
+        let assignors: Vec<Assignor> = assignors.filter_map(|name| name.parse().ok()).collect();
+        let reset = settings.auto_offset_reset.as_deref();
+        ConsumerConfig {
+            group_id: None,
+            group_instance_id: settings.group_instance_id.as_deref().map(Into::into),
+            auto_offset_reset: reset.and_then(offset_reset).unwrap_or(default.auto_offset_reset),
+            session_timeout: settings.session_timeout.unwrap_or(default.session_timeout),
+            heartbeat_interval: settings.heartbeat_interval.unwrap_or(default.heartbeat_interval),
+            rebalance_timeout: settings.max_poll_interval.unwrap_or(default.rebalance_timeout),
+            assignors: if assignors.is_empty() { default.assignors } else { assignors },
+            isolation: match settings.isolation_level.as_deref() {
+                Some("read_committed") => IsolationLevel::ReadCommitted,
+                _ => IsolationLevel::ReadUncommitted,
+            },
+            fetch_max_bytes: settings.fetch_max_bytes.unwrap_or(default.fetch_max_bytes),
+            max_partition_fetch_bytes: settings
+                .max_partition_fetch_bytes
+                .unwrap_or(default.max_partition_fetch_bytes),
+            fetch_min_bytes: settings.fetch_min_bytes.unwrap_or(default.fetch_min_bytes),
+            fetch_max_wait: settings.fetch_max_wait.unwrap_or(default.fetch_max_wait),
+            allow_auto_create_topics: settings
+                .allow_auto_create_topics
+                .unwrap_or(default.allow_auto_create_topics),
+            api_timeout: connection.api_timeout.unwrap_or(default.api_timeout),
+            metadata_max_age: connection.metadata_max_age.unwrap_or(default.metadata_max_age),
+            retry_backoff: connection.retry_backoff.0.unwrap_or(default.retry_backoff),
+            ..default
+        }
+    }
+}
+
+/// The policy of this name in Kafka, in any case.
+pub(crate) fn offset_reset(name: &str) -> Option<OffsetReset> {
+    match name.to_ascii_lowercase().as_str() {
+        "earliest" => Some(OffsetReset::Earliest),
+        "latest" => Some(OffsetReset::Latest),
+        "none" => Some(OffsetReset::None),
+        _ => None,
     }
 }

@@ -158,7 +158,8 @@ pub struct CorsConfig {
 pub struct BoundsConfig {
     /// Largest request body, in bytes (`rest.max.request.bytes`).
     pub max_request_bytes: usize,
-    /// Bytes of request bodies in memory (`rest.max.inflight.bytes`).
+    /// Bytes of request bodies in memory, and bytes of records in answers
+    /// (`rest.max.inflight.bytes`).
     pub max_inflight_bytes: usize,
     /// Open connections (`rest.max.connections`).
     pub max_connections: usize,

@@ -288,6 +288,15 @@ impl MediaTypes {
     }
 }
 
+/// The first range of an Accept header that is one of these texts: that is the
+/// type of an answer to a body whose own type is not supported.
+pub(crate) fn first_accepted<'a>(headers: &HeaderMap, texts: &'a [String]) -> Option<&'a str> {
+    let named = |range: Range<'_>| {
+        texts.iter().find(|text| text.eq_ignore_ascii_case(range.essence)).map(String::as_str)
+    };
+    Accept::of(headers).ranges().find_map(named)
+}
+
 /// The type of an answer, kept with its request for errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnswerType(pub(crate) MediaType);
@@ -571,6 +580,20 @@ mod tests {
         let headers = [BODY, ("Content-Type", "text/plain"), ("Accept", "text/plain")];
         let error = PRODUCE_V2.negotiate(&request(&headers)).unwrap_err();
         assert_eq!(error.status_code(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+
+    #[test]
+    fn of_some_types_the_first_that_is_accepted_is_found() {
+        let preferred = ["application/json".to_owned(), V2_TEXT.to_owned()];
+        for (accept, expected) in [
+            ("text/plain, application/vnd.kafka.v2+json;q=0.1, application/json", Some(V2_TEXT)),
+            ("APPLICATION/JSON", Some("application/json")),
+            ("*/*", None),
+            ("", None),
+        ] {
+            let request = request(&[("Accept", accept)]);
+            assert_eq!(first_accepted(request.headers(), &preferred), expected, "{accept}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
+use client::consumer::ConsumerError;
 use protocol::ErrorCode;
 
 use crate::config::ApiVersion;
@@ -46,8 +47,10 @@ pub(crate) enum Error {
     /// The body is larger than this.
     #[error("Request body is larger than {0} bytes (rest.max.request.bytes)")]
     BodyTooLarge(usize),
-    /// The memory for request bodies is used up.
-    #[error("Too many bytes of request bodies are in memory (rest.max.inflight.bytes); try again")]
+    /// The memory for request bodies, or for records in answers, is used up.
+    #[error(
+        "Too many bytes of requests or answers are in memory (rest.max.inflight.bytes); try again"
+    )]
     Overloaded,
     /// The proxy is about to stop.
     #[error("The server is shutting down")]
@@ -104,6 +107,13 @@ pub(crate) enum Error {
         "Consumer cannot subscribe the the specified target because it has already subscribed to other topics."
     )]
     AlreadySubscribed,
+    /// The instance was created through the other version of the API, which is this one.
+    #[error(
+        "Illegal state: consumer instance was created through API {}; create it with Content-Type {}",
+        if *.0 == V1 { "v1" } else { "v2" },
+        MediaType::Api(if *.0 == V1 { V2 } else { V1 }, None).as_str()
+    )]
+    WrongVersion(ApiVersion),
     /// What a Kafka consumer calls an illegal state.
     #[error("Illegal state: {0}")]
     IllegalState(String),
@@ -117,7 +127,10 @@ pub(crate) enum Error {
     #[error("There are already {0} consumer instances (consumer.instances.max)")]
     TooManyInstances(usize),
     /// A record that is not in the format of its reader.
-    #[error("{topic}-{partition} at offset {offset}: {reason}")]
+    #[error(
+        "{}record of partition {topic}-{partition} at offset {offset} cannot be read: {reason}",
+        if *version == V1 { "Kafka error: " } else { "" }
+    )]
     Undecodable {
         /// The API that it was read through.
         version: ApiVersion,
@@ -149,6 +162,44 @@ impl Error {
         move |error| Self::Kafka { version, error }
     }
 
+    /// For [`Result::map_err`]: a failed call of the consumer of an instance, or
+    /// of one of our own that reads for a request.
+    pub(crate) fn consumer(version: ApiVersion) -> impl Fn(ConsumerError) -> Self {
+        move |error| match error {
+            ConsumerError::MixedSubscription
+            | ConsumerError::NotSubscribed
+            | ConsumerError::NotAssigned(_) => Self::IllegalState(error.to_string()),
+            // It was deleted, or has expired, since it was looked up.
+            ConsumerError::Closed => Self::InstanceNotFound,
+            ConsumerError::BrokenBatch { partition, offset, reason } => Self::Undecodable {
+                version,
+                topic: partition.topic.as_str().to_owned(),
+                partition: partition.partition,
+                offset,
+                reason,
+            },
+            // 40403 would mean that the instance is gone.
+            ConsumerError::Partition { code: ErrorCode::UnknownTopicOrPartition, .. } => {
+                Self::PartitionNotFound
+            }
+            ConsumerError::Client(error) => Self::Kafka { version, error },
+            ConsumerError::NoGroup
+            | ConsumerError::NoOffset(_)
+            | ConsumerError::OffsetOutOfRange { .. }
+            | ConsumerError::Truncated { .. }
+            | ConsumerError::Partition { .. }
+            | ConsumerError::Group { .. }
+            | ConsumerError::Rebalanced
+            | ConsumerError::Timeout(_)
+            | ConsumerError::InvalidTopic(_)
+            | ConsumerError::Topic { .. } => {
+                let message = Some(error.public_message().into());
+                let error = client::Error::Kafka { code: error.error_code(), message };
+                Self::Kafka { version, error }
+            }
+        }
+    }
+
     /// The status and the `error_code` of the answer.
     fn codes(&self) -> (StatusCode, u32) {
         match self {
@@ -176,7 +227,7 @@ impl Error {
             Self::InstanceExists => (StatusCode::CONFLICT, 40902),
             Self::FormatMismatch => (StatusCode::NOT_ACCEPTABLE, 40601),
             Self::AlreadySubscribed => (StatusCode::CONFLICT, 40901),
-            Self::IllegalState(_) => (StatusCode::CONFLICT, 40903),
+            Self::IllegalState(_) | Self::WrongVersion(_) => (StatusCode::CONFLICT, 40903),
             Self::InvalidConsumerConfig(_) => (StatusCode::UNPROCESSABLE_ENTITY, 42204),
             Self::ConsumerConfigOutOfRange(_) => (StatusCode::UNPROCESSABLE_ENTITY, 40001),
             Self::TooManyInstances(_) => (StatusCode::TOO_MANY_REQUESTS, 429),
@@ -196,6 +247,7 @@ impl Error {
     }
 
     /// The `error_code` of the answer.
+    #[cfg(test)]
     pub(crate) fn error_code(&self) -> u32 {
         self.codes().1
     }
@@ -342,6 +394,11 @@ mod tests {
             version,
             error: client::Error::Kafka { code, message: None },
         };
+        let undecodable = |version| {
+            let partition = client::consumer::TopicPartition::new("t", 1);
+            let reason = "why".to_owned();
+            Error::consumer(version)(ConsumerError::BrokenBatch { partition, offset: 5, reason })
+        };
         for (error, status, code, message) in [
             (Error::TopicNotFound(V1), 404, 40401, "Topic not found."),
             (
@@ -360,6 +417,30 @@ mod tests {
                 "Request body is larger than 5 bytes (rest.max.request.bytes)",
             ),
             (Error::IllegalState("x".to_owned()), 409, 40903, "Illegal state: x"),
+            (
+                Error::WrongVersion(V1),
+                409,
+                40903,
+                "Illegal state: consumer instance was created through API v1; create it with Content-Type application/vnd.kafka.v2+json",
+            ),
+            (
+                Error::WrongVersion(V2),
+                409,
+                40903,
+                "Illegal state: consumer instance was created through API v2; create it with Content-Type application/vnd.kafka.v1+json",
+            ),
+            (
+                undecodable(V2),
+                408,
+                40801,
+                "record of partition t-1 at offset 5 cannot be read: why",
+            ),
+            (
+                undecodable(V1),
+                500,
+                50002,
+                "Kafka error: record of partition t-1 at offset 5 cannot be read: why",
+            ),
             (
                 Error::ConsumerConfigOutOfRange("fetch.min.bytes".to_owned()),
                 422,

@@ -50,7 +50,7 @@ pub async fn serve(config: Config, client: Client, workers: usize) -> io::Result
 
     let workers = workers.max(1);
     let bounds = config.bounds.clone();
-    let surroundings = Surroundings::new(&config.cors);
+    let surroundings = Surroundings::new(&config);
     let app = Arc::new(App::new(config, client));
     let state = Arc::clone(&app);
     let mut server = HttpServer::new(move || {
@@ -63,6 +63,9 @@ pub async fn serve(config: Config, client: Client, workers: usize) -> io::Result
     .max_connections(bounds.max_connections.div_ceil(workers))
     .keep_alive(KeepAlive::Timeout(bounds.idle_timeout))
     .tcp_nodelay(true)
+    // A client that closes its half of the connection has hung up: whatever
+    // waits for records on its behalf must not take them.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(
         bounds.shutdown_grace.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX),
     )
@@ -86,6 +89,8 @@ impl Server {
     /// `shutdown.graceful.ms`), and sends the records that were taken. The
     /// client is left open.
     pub async fn stop(self) {
+        // Reads must not wait for records while everybody waits for them.
+        self.app.consumers.stop();
         self.handle.stop(true).await;
         match self.running.await {
             Ok(Ok(())) => {}

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use self::formatter::Formatter;
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError, eprint};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint};
 use super::progress::Progress;
 use super::session::{Failure, with_client};
 use super::topics::topic_pattern;
@@ -87,6 +87,7 @@ const TOOL: Tool = Tool {
         value("topic", "topic", "The topic to read."),
         value("value-deserializer", "class", "As --formatter-property value.deserializer=CLASS."),
     ],
+    common: CLUSTER,
 };
 
 const fn flag(name: &'static str, help: &'static str) -> Spec {
@@ -217,14 +218,17 @@ impl Job {
             commit_at: Instant::now(),
             progress: Progress::new("records", !io::stdout().is_terminal()),
             count: 0,
+            is_heard: true,
         };
         let outcome = tokio::select! {
             outcome = reading.run() => outcome.map(|()| OK),
             number = signals.next() => Ok(signalled(number)),
         };
-        let Reading { progress, count, .. } = reading;
+        let Reading { progress, count, is_heard, .. } = reading;
         drop(progress);
-        eprint(&format!("Processed a total of {count} messages\n"));
+        if is_heard {
+            eprint(&format!("Processed a total of {count} messages\n"));
+        }
         let leaving = async {
             if self.commit_interval.is_some() {
                 commit(&consumer).await;
@@ -246,7 +250,9 @@ fn source(options: &Options) -> Result<Source, Failure> {
     let (topic, pattern) = match (topic, options.value("include")?) {
         (Some(topic), None) => (topic, None),
         (None, Some(pattern)) => ("", Some(topic_pattern(pattern)?)),
-        _ => return usage("Exactly one of --include/--topic is required. "),
+        _ => {
+            return usage("Exactly one of the following arguments is required: [topic], [include]");
+        }
     };
     let partition = options.number::<i32>("partition")?;
     match (partition, pattern) {
@@ -351,8 +357,17 @@ impl RebalanceListener for CommitBeforeLosing {
     }
 }
 
+/// Commits how far reading is, also where there was nothing to read: the next
+/// reader of the group is to begin there, not at what is the end by then.
 async fn commit(consumer: &Consumer) {
-    let positions = consumer.moved_positions();
+    let mut positions = consumer.moved_positions();
+    for partition in consumer.assignment() {
+        if positions.iter().all(|(moved, _)| *moved != partition)
+            && let Ok(Some(offset)) = consumer.position(&partition)
+        {
+            positions.push((partition, offset.into()));
+        }
+    }
     if !positions.is_empty()
         && let Err(error) = consumer.commit(&positions).await
     {
@@ -368,20 +383,19 @@ struct Reading<'a> {
     commit_at: Instant,
     progress: Progress,
     count: u64,
+    /// Somebody reads what is printed.
+    is_heard: bool,
 }
 
 impl Reading<'_> {
     async fn run(&mut self) -> Result<(), Failure> {
         self.begin().await?;
         let mut last_record = Instant::now();
-        while !self.is_enough() {
-            let wait = self.wait(last_record);
-            let Some(wait) = wait else { return Ok(()) };
+        while !self.is_enough() && self.is_heard {
+            let Some(wait) = self.wait(last_record) else { return Ok(()) };
             self.consumer.fetch(wait).await.map_err(failure)?;
             let before = self.count;
-            if !self.print().await? {
-                return Ok(());
-            }
+            self.print().await?;
             if self.count > before {
                 last_record = Instant::now();
                 self.progress.update(self.count);
@@ -395,12 +409,7 @@ impl Reading<'_> {
     }
 
     async fn begin(&mut self) -> Result<(), Failure> {
-        if let Source::Topic(topic) | Source::Partition(TopicPartition { topic, .. }, _) =
-            &self.job.source
-            && self.client.topic(topic, AutoCreate::No).await?.is_none()
-        {
-            eprint(&format!("Topic {topic} does not exist yet; waiting for it.\n"));
-        }
+        self.say_what_is_missing().await?;
         if self.job.commit_interval.is_some() {
             self.consumer.set_listener(Arc::new(CommitBeforeLosing(self.consumer.clone())));
             self.schedule_commit();
@@ -414,6 +423,28 @@ impl Reading<'_> {
             Source::Partition(partition, start) => self.seek(partition, *start).await,
         }
         .map_err(failure)
+    }
+
+    /// A topic that is not there may be a mistake, or come soon.
+    async fn say_what_is_missing(&self) -> Result<(), Failure> {
+        let (topic, partition) = match &self.job.source {
+            Source::Topic(topic) => (topic, None),
+            Source::Partition(name, _) => (&name.topic, Some(name.partition)),
+            Source::Pattern(_) => return Ok(()),
+        };
+        match self.client.topic(topic, AutoCreate::No).await? {
+            None => eprint(&format!("Topic {topic} does not exist yet; waiting for it.\n")),
+            Some(known) => {
+                if let Some(partition) =
+                    partition.filter(|number| known.partition(*number).is_none())
+                {
+                    eprint(&format!(
+                        "Topic {topic} has no partition {partition} yet; waiting for it.\n"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn seek(&self, partition: &TopicPartition, start: Start) -> Result<(), ConsumerError> {
@@ -453,8 +484,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Prints what has been fetched. False when nobody reads the output any more.
-    async fn print(&mut self) -> Result<bool, Failure> {
+    /// Prints what has been fetched, as long as somebody reads it.
+    async fn print(&mut self) -> Result<(), Failure> {
         loop {
             let job = self.job;
             let mut output = Vec::new();
@@ -483,7 +514,10 @@ impl Reading<'_> {
                 }
                 self.count = before;
                 return match error.kind() {
-                    io::ErrorKind::BrokenPipe => Ok(false),
+                    io::ErrorKind::BrokenPipe => {
+                        self.is_heard = false;
+                        Ok(())
+                    }
                     _ => Err(Failure::other(format!("cannot write to standard output: {error}"))),
                 };
             }
@@ -493,7 +527,7 @@ impl Reading<'_> {
                 None => {}
             }
             match taken {
-                Ok(_) if self.count == before => return Ok(true),
+                Ok(_) if self.count == before => return Ok(()),
                 Ok(_) => {}
                 Err(ConsumerError::BrokenBatch { partition, offset, reason })
                     if job.skip_on_error =>
@@ -502,7 +536,7 @@ impl Reading<'_> {
                         "offset {offset} of {partition} cannot be read and is skipped: {reason}"
                     ));
                     self.consumer.seek(&partition, offset + 1).map_err(failure)?;
-                    return Ok(true);
+                    return Ok(());
                 }
                 Err(error) => return Err(failure(error)),
             }
@@ -585,8 +619,8 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused() {
         for (line, expected) in [
-            ("--from-beginning", "Exactly one of --include/--topic is required."),
-            ("--topic t --include u", "Exactly one of --include/--topic is required."),
+            ("--from-beginning", "Exactly one of the following arguments is required"),
+            ("--topic t --include u", "Exactly one of the following arguments is required"),
             ("--include u --partition 1", "The topic is required when partition is specified."),
             ("--topic t --offset 1", "The partition is required when offset is specified."),
             (

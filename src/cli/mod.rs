@@ -8,6 +8,7 @@ mod client_settings;
 mod configs;
 mod consume;
 mod groups;
+mod logs;
 mod options;
 mod produce;
 mod progress;
@@ -110,6 +111,12 @@ const COMMANDS: &[Command] = &[
         about: "Show and change settings of topics, brokers and groups",
         run: configs::run,
     },
+    Command {
+        name: "logs",
+        kafka_name: Some("kafka-dump-log"),
+        about: "Print, check and measure the files of a stopped broker",
+        run: logs::run,
+    },
 ];
 
 /// Runs what the arguments ask for; the first one is the name of the program.
@@ -188,7 +195,7 @@ fn help() -> String {
         .map(|command| format!("  {:width$}  {}\n", command.name, command.about))
         .collect();
     format!(
-        "Kafka you can curl: broker, REST proxy and Schema Registry in one program.\n\n\
+        "Kafka you can curl: a Kafka broker and a REST proxy in one program.\n\n\
          Usage: ottla [COMMAND] [OPTIONS]\n\n\
          Commands:\n{rows}\n\
          Run ottla COMMAND --help for the options of a command.\n"
@@ -231,6 +238,7 @@ mod tests {
             "kafka-console-consumer",
             "kafka-configs",
             "kafka-consumer-groups",
+            "kafka-dump-log",
         ] {
             check(&format!("{tool} --topic t"), &format!("{tool}: --topic t"));
             check(&format!("/opt/kafka/bin/{tool}.sh --topic t"), &format!("{tool}: --topic t"));

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use self::lines::{LineParser, LineReader, ReadError};
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError};
 use super::progress::Progress;
 use super::session::{Failure, with_client};
 use super::{FAILED, Invocation, OK, complain, signalled};
@@ -93,6 +93,7 @@ const TOOL: Tool = Tool {
         ),
         value("topic", "topic", "REQUIRED: The topic to produce to."),
     ],
+    common: CLUSTER,
 };
 
 const fn flag(name: &'static str, help: &'static str) -> Spec {
@@ -265,7 +266,8 @@ impl Sending<'_> {
                 piece = input.recv() => match piece {
                     Some(Ok(piece)) => self.send_piece(&piece).await?,
                     Some(Err(error)) => {
-                        return Err(Failure::other(format!("after line {}: {error}", self.next_line - 1)));
+                        let line = self.next_line;
+                        return Err(Failure::other(format!("line {line} of the input cannot be read: {error}")));
                     }
                     None => return Ok(()),
                 },
@@ -354,6 +356,7 @@ impl Sending<'_> {
 
     fn complain(&mut self, first_line: u64, count: usize, error: &ProduceError) {
         self.lost += count as u64;
+        self.progress.clear();
         let what = if count == 1 { "record" } else { "records" };
         complain(&format!("{count} {what} from line {first_line} on: {error}"));
     }

@@ -38,12 +38,17 @@ impl Progress {
             let _ = write!(std::io::stderr(), "\r{count} {}, {rate:.0} a second\x1b[K", self.what);
         }
     }
+
+    /// Takes the line away, so that something else can be said.
+    pub(super) fn clear(&mut self) {
+        if std::mem::take(&mut self.is_shown) {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.is_shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
+        self.clear();
     }
 }

@@ -1,11 +1,16 @@
 //! What the tools that talk to a cluster have in common.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use client::{Client, ClientConfig, TcpConnector};
+use client::{BrokerAddress, Client, ClientConfig, Connector, TcpConnector, Transport};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use protocol::ErrorCode;
 
+use super::complain;
 use super::options::UsageError;
 use crate::telemetry;
 
@@ -97,7 +102,7 @@ pub(super) fn with_client<T>(
     let runtime =
         runtime.map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
     let outcome = runtime.block_on(async {
-        let client = Client::new(config, Arc::new(TcpConnector));
+        let client = Client::new(config, Arc::new(PatientConnector::default()));
         let outcome = work(client.clone()).await;
         client.close().await;
         outcome
@@ -105,6 +110,29 @@ pub(super) fn with_client<T>(
     // Somebody may still wait for standard input or output.
     runtime.shutdown_background();
     outcome
+}
+
+/// Says once that a broker cannot be reached: calls try again for a long time,
+/// and who waits should know what for.
+#[derive(Debug, Default)]
+struct PatientConnector {
+    has_complained: AtomicBool,
+}
+
+impl Connector for PatientConnector {
+    fn connect(&self, address: &BrokerAddress) -> BoxFuture<'_, io::Result<Transport>> {
+        let address = address.clone();
+        async move {
+            let outcome = TcpConnector.connect(&address).await;
+            if let Err(error) = &outcome
+                && !self.has_complained.swap(true, Ordering::Relaxed)
+            {
+                complain(&format!("cannot connect to {address}, trying again: {error}"));
+            }
+            outcome
+        }
+        .boxed()
+    }
 }
 
 #[cfg(test)]

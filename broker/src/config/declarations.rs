@@ -96,6 +96,10 @@ pub(crate) const KEYS: &[ConfigKey] = &[
         .doc("Directories that hold the data, separated by commas. Unset: what log.dir says, else ./ottla-data."),
     key("log.dir", List).default("./ottla-data").validator(Validator::NonEmptyList)
         .doc("The directory that holds the data when log.dirs is unset. Kafka's default is /tmp/kafka-logs."),
+    key("log.disk.reserve.bytes", Long).at_least(0)
+        .doc("Room on the disk that producers may not use: below it they are refused, and everything else goes on. Unset: the smaller of 1 GiB and 5 % of the file system. A setting of ours."),
+    key("log.disk.max.bytes", Long).at_least(1)
+        .doc("The most that one data directory may hold: above it the oldest segments of topics with cleanup.policy=delete are removed, whatever their retention. Unset: no limit. A setting of ours."),
     key("log.durability", String).default("group").validator(Validator::OneOf(DURABILITIES)).dynamic()
         .doc("When an append counts as stored: group = synced to disk together with whatever else arrived, strict = synced by itself, \
               interval = synced every log.flush.interval.ms, os = left to the system as Kafka does. A setting of ours."),
@@ -213,7 +217,7 @@ pub(crate) const KEYS: &[ConfigKey] = &[
     // Committed offsets
     key("offsets.topic.num.partitions", Int).default("50").at_least(1)
         .doc("Partitions of __consumer_offsets when it is created."),
-    key("offsets.topic.segment.bytes", Int).default("104857600").at_least(1)
+    key("offsets.topic.segment.bytes", Int).default("104857600").at_least(1_048_576)
         .doc("Segment size of __consumer_offsets."),
     key("offsets.topic.compression.codec", Int).default("0").range(0, 4)
         .doc("Codec of batches in __consumer_offsets: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."),

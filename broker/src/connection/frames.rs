@@ -1,4 +1,4 @@
-//! Request frames off a byte stream, and answers onto it.
+//! Request frames off a byte stream.
 
 use std::io;
 use std::sync::Arc;
@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use protocol::Frame;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
-use crate::answer::Answer;
 use crate::listener::Activity;
 
 /// How much is reserved for a frame before its bytes prove to come.
@@ -18,8 +17,6 @@ const STEP_BYTES: usize = 64 * 1024;
 const BUFFER_BYTES: usize = 8 * 1024;
 /// How long a client may take for the next step of a frame that it has begun.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a client may take to accept the next piece of an answer.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why no more requests are read from a connection.
 #[derive(Debug, thiserror::Error)]
@@ -113,53 +110,10 @@ fn stranger(prefix: [u8; 4]) -> Option<ReadError> {
     }
 }
 
-/// Puts answers onto a stream.
-#[derive(Debug)]
-pub(crate) struct AnswerWriter<W> {
-    stream: W,
-}
-
-impl<W: AsyncWrite + Unpin> AnswerWriter<W> {
-    pub(crate) fn new(stream: W) -> Self {
-        Self { stream }
-    }
-
-    /// Sends the whole answer.
-    ///
-    /// # Errors
-    /// When the client is gone or does not read, or a log file cannot be read.
-    /// The connection cannot be used any more then.
-    pub(crate) async fn write(&mut self, mut answer: Answer) -> io::Result<()> {
-        // Small answers leave in one piece; large ones chunk by chunk as the client reads.
-        let mut head = BytesMut::with_capacity(1024);
-        head.extend_from_slice(&answer.size_prefix());
-        while let Some(bytes) = answer.next_bytes().await? {
-            if head.len() + bytes.len() <= STEP_BYTES {
-                head.extend_from_slice(&bytes);
-                continue;
-            }
-            self.send(&mut head.split().chain(bytes)).await?;
-        }
-        self.send(&mut head).await
-    }
-
-    async fn send(&mut self, bytes: &mut impl Buf) -> io::Result<()> {
-        while bytes.has_remaining() {
-            let written = timeout(WRITE_TIMEOUT, self.stream.write_buf(bytes)).await;
-            let too_slow = || {
-                let text = "the client does not read its answers";
-                Err(io::Error::new(io::ErrorKind::TimedOut, text))
-            };
-            if written.unwrap_or_else(|_| too_slow())? == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     fn reader(bytes: &[u8]) -> FrameReader<&[u8]> {

@@ -10,12 +10,15 @@
 //! gone is noticed: then a fetch or a join that waits is given up, and anything
 //! else runs to its end.
 
+mod answers;
 mod frames;
+mod sendfile;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use futures_util::future::BoxFuture;
 use protocol::{ApiKey, DecodeError, Frame, Reader, RequestHeader, Str};
@@ -27,7 +30,8 @@ use crate::context::{Advertised, Context};
 use crate::dispatch;
 use crate::node::Node;
 
-pub(crate) use frames::{AnswerWriter, FrameReader, ReadError};
+pub(crate) use answers::{AnswerStream, AnswerWriter};
+pub(crate) use frames::{FrameReader, ReadError};
 
 /// Produce requests of one connection that may be appended while the answers
 /// of earlier ones wait for the disk, besides the one that waits longest.
@@ -51,7 +55,7 @@ pub(crate) trait Requests: Send {
 /// Where answers go.
 pub(crate) trait Answers: Send {
     /// Sends the whole answer, or fails for good.
-    fn send(&mut self, answer: Answer) -> impl Future<Output = io::Result<()>> + Send;
+    fn send(&mut self, answer: Answer) -> impl Future<Output = Result<(), ConnectionError>> + Send;
 }
 
 impl<R: tokio::io::AsyncRead + Unpin + Send> Requests for FrameReader<R> {
@@ -60,8 +64,8 @@ impl<R: tokio::io::AsyncRead + Unpin + Send> Requests for FrameReader<R> {
     }
 }
 
-impl<W: tokio::io::AsyncWrite + Unpin + Send> Answers for AnswerWriter<W> {
-    async fn send(&mut self, answer: Answer) -> io::Result<()> {
+impl<W: AnswerStream> Answers for AnswerWriter<W> {
+    async fn send(&mut self, answer: Answer) -> Result<(), ConnectionError> {
         self.write(answer).await
     }
 }
@@ -73,9 +77,10 @@ impl Requests for mpsc::Receiver<Frame> {
 }
 
 impl Answers for mpsc::Sender<Frame> {
-    async fn send(&mut self, answer: Answer) -> io::Result<()> {
-        let frame = answer.into_frame().await?;
-        mpsc::Sender::send(self, frame).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    async fn send(&mut self, answer: Answer) -> Result<(), ConnectionError> {
+        let frame = answer.into_frame().await.map_err(ConnectionError::Log)?;
+        let gone = |_| ConnectionError::Write(io::ErrorKind::BrokenPipe.into());
+        mpsc::Sender::send(self, frame).await.map_err(gone)
     }
 }
 
@@ -86,6 +91,8 @@ pub(crate) enum ConnectionError {
     Read(#[from] ReadError),
     #[error("the answer could not be sent: {0}")]
     Write(io::Error),
+    #[error("an answer was left unfinished, because a log file cannot be read: {0}")]
+    Log(io::Error),
     #[error("a request has no readable header: {0}")]
     Header(DecodeError),
     #[error("API {api_key} version {api_version} is not supported (client id {client_id:?})")]
@@ -116,8 +123,8 @@ pub(crate) async fn serve(
     stopping: CancellationToken,
 ) -> Result<(), ConnectionError> {
     let requests = ReadAhead { source: requests, ahead: None };
-    let waiting = VecDeque::new();
-    Connection { node, peer, requests, answers, waiting, stopping }.run().await
+    let (waiting, fetch_turn) = Default::default();
+    Connection { node, peer, requests, answers, waiting, fetch_turn, stopping }.run().await
 }
 
 struct Connection<R, A> {
@@ -127,6 +134,8 @@ struct Connection<R, A> {
     answers: A,
     /// Produce requests that are appended and wait to be durable, oldest first.
     waiting: VecDeque<BoxFuture<'static, Outcome>>,
+    /// See [`Context::fetch_turn`].
+    fetch_turn: Arc<AtomicUsize>,
     stopping: CancellationToken,
 }
 
@@ -185,6 +194,7 @@ impl<R: Requests, A: Answers> Connection<R, A> {
             client_id: header.client_id.clone().unwrap_or_default(),
             client_host: self.peer.host.clone(),
             advertised: self.peer.advertised.clone(),
+            fetch_turn: Arc::clone(&self.fetch_turn),
             stopping: self.stopping.clone(),
         }
     }
@@ -201,7 +211,7 @@ impl<R: Requests, A: Answers> Connection<R, A> {
 
     async fn send(&mut self, outcome: Outcome) -> Result<(), ConnectionError> {
         if let Some(answer) = outcome.answer {
-            self.answers.send(answer).await.map_err(ConnectionError::Write)?;
+            self.answers.send(answer).await?;
         }
         outcome.ends.map_or(Ok(()), Err)
     }

@@ -66,7 +66,7 @@ pub(crate) async fn append(
     if let Some(error_code) = refused {
         refusal = Some(refuse(request, error_code));
     } else {
-        let options = AppendOptions { acks: acks.unwrap_or(Acks::All), api_version: version };
+        let options = AppendOptions::producer(acks.unwrap_or(Acks::All), version);
         for topic in request.topic_data {
             let found = if version >= TOPIC_ID_VERSION {
                 node.topics().by_id(topic.topic_id).ok_or(ErrorCode::UnknownTopicId)

@@ -41,12 +41,19 @@ pub(crate) struct AppendOptions {
     pub(crate) acks: Acks,
     /// The version of Produce that brought the records: older ones may hold less.
     pub(crate) api_version: i16,
+    /// Whether the records are taken even when only the reserve of the disk is left.
+    pub(crate) may_use_reserve: bool,
 }
 
 impl AppendOptions {
     /// For what the broker writes itself: complete when it is durable.
     pub(crate) fn coordinator() -> Self {
-        Self { acks: Acks::All, api_version: i16::MAX }
+        Self { acks: Acks::All, api_version: i16::MAX, may_use_reserve: true }
+    }
+
+    /// For what producers send.
+    pub(crate) fn producer(acks: Acks, api_version: i16) -> Self {
+        Self { acks, api_version, may_use_reserve: false }
     }
 }
 
@@ -123,6 +130,9 @@ pub(crate) enum AppendError {
     #[error("The topic asks for {0} replicas in sync (min.insync.replicas), and there is one.")]
     NotEnoughReplicas(i32),
     /// Nothing was appended.
+    #[error("The disk is full up to its reserve (log.disk.reserve.bytes).")]
+    DiskFull,
+    /// Nothing was appended.
     #[error("The records cannot be written to disk.")]
     NotWritten,
     /// Nobody can tell whether the records would survive a crash.
@@ -160,7 +170,7 @@ impl AppendError {
                 ProducerError::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
             },
             Self::NotEnoughReplicas(_) => ErrorCode::NotEnoughReplicas,
-            Self::NotWritten | Self::Offline => ErrorCode::KafkaStorageError,
+            Self::DiskFull | Self::NotWritten | Self::Offline => ErrorCode::KafkaStorageError,
             Self::Deleted => ErrorCode::UnknownTopicOrPartition,
             Self::Stopping => ErrorCode::NotLeaderOrFollower,
         }

@@ -15,10 +15,13 @@ use tokio::sync::mpsc;
 
 use super::append::AppendError;
 use super::checkpoint;
+use super::cleaner::{self, Cleaner};
+use super::disk_space::DiskSpace;
 use super::file::FileSystem;
 use super::flusher::{self, Task, Tasks};
+use super::journal::Journal;
 use super::partition::{CheckpointEntry, Partition};
-use super::partition_log::Unsynced;
+use super::segment::Segment;
 use super::writer::{self, Job};
 use crate::config::Config;
 use crate::durable;
@@ -28,7 +31,7 @@ pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// Where clients may begin to read.
 pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 /// Up to where clients may read.
-const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 /// What the directory of a deleted partition ends in.
 pub(super) const DELETED_SUFFIX: &str = "-delete";
 
@@ -40,29 +43,57 @@ pub(crate) struct Directory {
     is_offline: AtomicBool,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     tasks: Tasks,
+    journal: Journal,
+    /// Partitions that the writer appended to in its present round.
+    round: Mutex<Vec<Arc<Partition>>>,
+    cleaner: Cleaner,
+    space: DiskSpace,
+    writing_checkpoint: Mutex<()>,
     partitions: Mutex<BTreeMap<(Str, i32), Arc<Partition>>>,
+    /// The writer, then the flushers.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    cleaner_thread: Mutex<Option<JoinHandle<()>>>,
     /// `log.flush.offset.checkpoint.interval.ms`
     checkpoint_interval: Duration,
+    /// `log.retention.check.interval.ms`
+    retention_check_interval: Duration,
+    /// `log.disk.max.bytes`
+    max_bytes: Option<u64>,
     /// `producer.id.expiration.ms`
     producer_expiration_ms: i64,
 }
 
 impl Directory {
-    /// The directory, before anything is in it.
-    pub(super) fn new(path: PathBuf, files: Arc<dyn FileSystem>, config: &Config) -> Arc<Self> {
+    /// The directory, before its partitions are in it.
+    ///
+    /// # Errors
+    /// When the cleaner's checkpoint cannot be read.
+    pub(super) fn new(
+        path: PathBuf,
+        files: Arc<dyn FileSystem>,
+        config: &Config,
+    ) -> io::Result<Arc<Self>> {
+        let cleaner = Cleaner::open(config.cleaner.clone(), &*files, &path)?;
         let expiration = config.transactions.producer_id_expiration;
-        Arc::new(Self {
+        Ok(Arc::new(Self {
+            journal: Journal::new(Arc::clone(&files), path.clone()),
             path,
             files,
             is_offline: AtomicBool::new(false),
             jobs: Mutex::default(),
             tasks: Tasks::default(),
+            round: Mutex::default(),
+            cleaner,
+            space: DiskSpace::new(config.log.disk_reserve_bytes),
+            writing_checkpoint: Mutex::default(),
             partitions: Mutex::default(),
             threads: Mutex::default(),
+            cleaner_thread: Mutex::default(),
+            retention_check_interval: config.log.retention_check_interval,
+            max_bytes: config.log.disk_max_bytes,
             checkpoint_interval: config.log.recovery_point_checkpoint_interval,
             producer_expiration_ms: i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX),
-        })
+        }))
     }
 
     /// Starts the writer and the flushers.
@@ -82,7 +113,13 @@ impl Directory {
             threads.push(spawn("log-flusher", Box::new(move || flusher::run(&directory)))?);
         }
         *self.jobs.lock() = Some(jobs);
+        if self.cleaner.is_enabled() {
+            let directory = Arc::clone(self);
+            let cleaner = spawn("log-cleaner", Box::new(move || cleaner::run(&directory)))?;
+            *self.cleaner_thread.lock() = Some(cleaner);
+        }
         self.flush_at(Instant::now() + self.checkpoint_interval, Task::Checkpoint);
+        self.flush_at(Instant::now() + self.retention_check_interval, Task::Retention);
         Ok(())
     }
 
@@ -141,20 +178,55 @@ impl Directory {
         &self.tasks
     }
 
-    pub(super) fn flush_now(&self, task: Task) {
-        self.tasks.push(task);
+    /// Makes room in the journal.
+    pub(super) fn empty_journal(&self) {
+        if let Err(error) = self.journal.empty_full() {
+            tracing::error!(path = %self.path.display(), %error, "records cannot be synced");
+            self.go_offline();
+        }
+    }
+
+    /// Has a partition synced, together with the others of the writer's round.
+    pub(super) fn flush_after_round(&self, partition: &Arc<Partition>) {
+        self.round.lock().push(Arc::clone(partition));
+    }
+
+    /// The writer's round is over.
+    pub(super) fn end_round(&self) {
+        let round = std::mem::take(&mut *self.round.lock());
+        self.tasks.flush_all(round);
     }
 
     pub(super) fn flush_at(&self, time: Instant, task: Task) {
         self.tasks.push_at(time, task);
     }
 
-    /// Makes files and names durable.
-    pub(super) fn sync(&self, unsynced: &Unsynced) -> io::Result<()> {
-        for file in &unsynced.files {
-            file.sync()?;
+    /// Where rounds over many partitions are made durable.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// What compacts the partitions.
+    pub(super) fn cleaner(&self) -> &Cleaner {
+        &self.cleaner
+    }
+
+    /// All partitions that have something on disk, or may have.
+    pub(super) fn partitions(&self) -> Vec<Arc<Partition>> {
+        self.partitions.lock().values().cloned().collect()
+    }
+
+    /// Whether only the reserve of the disk is left.
+    pub(super) fn is_low_on_space(&self) -> bool {
+        self.space.is_low()
+    }
+
+    /// Finds out how much room there is.
+    pub(super) fn look_at_space(&self) {
+        if self.space.look(&*self.files, &self.path) {
+            // Room that is only waiting for its time is made now.
+            self.tasks.hasten_unlinking();
         }
-        unsynced.directories.iter().try_for_each(|path| self.files.sync_directory(path))
     }
 
     /// How many partitions there are.
@@ -180,9 +252,96 @@ impl Directory {
         let mut partitions = self.partitions.lock();
         if partitions.get(&key).is_some_and(|known| Arc::ptr_eq(known, partition)) {
             partitions.remove(&key);
+            self.cleaner.forget(partition.topic(), partition.index());
         }
         drop(partitions);
         self.discard(partition.log.directory());
+    }
+
+    /// Removes files at a time, or at once when the disk is full.
+    pub(super) fn unlink_later(&self, paths: Vec<PathBuf>, delay_ms: i64) {
+        let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
+        if delay.is_zero() || self.is_low_on_space() {
+            self.tasks.push(Task::Unlink(paths));
+        } else {
+            self.flush_at(Instant::now() + delay, Task::Unlink(paths));
+        }
+    }
+
+    /// Removes files of deleted segments.
+    pub(super) fn unlink(&self, paths: &[PathBuf]) {
+        for path in paths {
+            match self.files.remove(path) {
+                // Its partition was deleted meanwhile, and the file with it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "a deleted file cannot be removed; the next start tries again");
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+
+    /// Removes what is past its retention, and plans the next time.
+    pub(super) fn check_retention(&self) {
+        if !self.is_offline() {
+            let partitions = self.partitions();
+            let removed = partitions.into_iter().map(|partition| {
+                let segments = partition.apply_retention();
+                (partition, segments)
+            });
+            self.discard_segments(&removed.collect::<Vec<_>>());
+            self.keep_below_max();
+        }
+        self.look_at_space();
+        self.flush_at(Instant::now() + self.retention_check_interval, Task::Retention);
+    }
+
+    /// Removes the oldest segments of all partitions while the directory holds
+    /// more than `log.disk.max.bytes`.
+    fn keep_below_max(&self) {
+        let Some(max_bytes) = self.max_bytes else { return };
+        let partitions = self.partitions();
+        let mut total: u64 = partitions.iter().map(|partition| partition.log.size()).sum();
+        let mut removed = Vec::new();
+        while total > max_bytes {
+            let candidates = partitions
+                .iter()
+                .filter_map(|partition| Some((partition.oldest_removable()?, partition)));
+            let Some((_, oldest)) = candidates.min_by_key(|(age, _)| *age) else { break };
+            let segments = oldest.remove_oldest_segment();
+            if segments.is_empty() {
+                break;
+            }
+            total = total.saturating_sub(segments.iter().map(|segment| segment.size()).sum());
+            removed.push((Arc::clone(oldest), segments));
+        }
+        self.discard_segments(&removed);
+    }
+
+    /// Removes the files of segments that their logs have forgotten.
+    pub(super) fn discard_segments(&self, removed: &[(Arc<Partition>, Vec<Arc<Segment>>)]) {
+        if removed.iter().all(|(_, segments)| segments.is_empty()) {
+            return;
+        }
+        // Until the new log starts are durable, and while the journal could bring
+        // some of them back, all have to stay.
+        if let Err(error) = self.write_log_starts() {
+            tracing::error!(path = %self.path.display(), %error, "the files of old segments cannot be removed before the next start");
+            return;
+        }
+        if let Err(error) = self.journal.empty_all() {
+            tracing::error!(path = %self.path.display(), %error, "records cannot be synced");
+            return self.go_offline();
+        }
+        for (partition, segments) in removed {
+            partition.discard(segments);
+        }
+    }
+
+    /// Makes the first offsets of all partitions durable.
+    pub(super) fn write_log_starts(&self) -> io::Result<()> {
+        self.write_checkpoint(LOG_STARTS, |entry| entry.log_start)
     }
 
     /// Renames a directory out of the way, and has it removed.
@@ -212,7 +371,7 @@ impl Directory {
     /// Writes the checkpoints and plans the next time.
     pub(super) fn checkpoint(&self) {
         if !self.is_offline() {
-            let partitions: Vec<_> = self.partitions.lock().values().cloned().collect();
+            let partitions = self.partitions();
             for partition in &partitions {
                 partition.expire_producers(self.producer_expiration_ms);
                 if let Err(error) = partition.snapshot() {
@@ -226,39 +385,48 @@ impl Directory {
         self.flush_at(Instant::now() + self.checkpoint_interval, Task::Checkpoint);
     }
 
-    fn write_checkpoints(&self) -> io::Result<()> {
-        let partitions: Vec<_> = self.partitions.lock().values().cloned().collect();
-        let mut entries: Vec<(String, i32, CheckpointEntry)> = partitions
-            .iter()
-            .filter_map(|partition| {
-                let topic = partition.topic().to_string();
-                Some((topic, partition.index(), partition.checkpoint()?))
-            })
-            .collect();
-        entries.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
-        let write = |name: &str, offset: fn(&CheckpointEntry) -> i64| {
-            let lines = entries
-                .iter()
-                .map(|(topic, partition, entry)| (topic.clone(), *partition, offset(entry)));
-            checkpoint::write_offsets(&*self.files, &self.path.join(name), lines)
-        };
-        write(RECOVERY_POINTS, |entry| entry.recovery_point)?;
-        write(LOG_STARTS, |entry| entry.log_start)?;
-        write(HIGH_WATERMARKS, |entry| entry.high_watermark)
+    /// Writes all checkpoints.
+    pub(super) fn write_checkpoints(&self) -> io::Result<()> {
+        self.cleaner.write_checkpoint(self)?;
+        self.write_checkpoint(RECOVERY_POINTS, |entry| entry.recovery_point)?;
+        self.write_log_starts()?;
+        self.write_checkpoint(HIGH_WATERMARKS, |entry| entry.high_watermark)
+    }
+
+    fn write_checkpoint(
+        &self,
+        name: &str,
+        offset: impl Fn(&CheckpointEntry) -> i64,
+    ) -> io::Result<()> {
+        // One at a time, and each with what was known when its turn came.
+        let _turn = self.writing_checkpoint.lock();
+        let partitions = self.partitions();
+        let lines = partitions.iter().filter_map(|partition| {
+            let entry = partition.checkpoint()?;
+            Some((partition.topic().to_string(), partition.index(), offset(&entry)))
+        });
+        checkpoint::write_offsets(&*self.files, &self.path.join(name), lines)
     }
 
     /// Finishes what was handed over, syncs everything and ends the threads.
     /// Says whether the directory is as a clean stop leaves it. Blocks.
     pub(super) fn close(&self) -> bool {
+        self.cleaner.stop();
+        let cleaner = self.cleaner_thread.lock().take();
+        let mut ended_well = cleaner.is_none_or(|cleaner| cleaner.join().is_ok());
         *self.jobs.lock() = None;
         let mut threads = std::mem::take(&mut *self.threads.lock()).into_iter();
         // The writer first: it still has work for the flushers.
-        let mut ended_well = threads.next().is_none_or(|writer| writer.join().is_ok());
+        ended_well &= threads.next().is_none_or(|writer| writer.join().is_ok());
         self.tasks.close();
         for flusher in threads {
             ended_well &= flusher.join().is_ok();
         }
-        let partitions: Vec<_> = self.partitions.lock().values().cloned().collect();
+        if let Err(error) = self.journal.empty_all() {
+            tracing::error!(path = %self.path.display(), %error, "the journal cannot be emptied");
+            ended_well = false;
+        }
+        let partitions = self.partitions();
         for partition in &partitions {
             if let Err(error) = partition.close() {
                 tracing::error!(topic = %partition.topic(), partition = partition.index(), %error, "a partition cannot be closed");

@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use bytes::{Bytes, BytesMut};
 use rustix::fs::FallocateFlags;
@@ -36,8 +38,39 @@ pub(crate) trait LogFile: Debug + Send + Sync {
     /// The size of the file.
     fn len(&self) -> io::Result<u64>;
 
+    /// When the content last changed, in ms since 1970.
+    fn modified_ms(&self) -> io::Result<i64>;
+
     /// Makes content and size durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// The descriptor, for what the system does with a file by itself; `None`
+    /// when the file is not one of the system's.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// How far a read may go for its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// To memory. What is not there is [`io::ErrorKind::WouldBlock`]: whoever gets
+    /// it asks again from a thread that may wait.
+    Cached,
+    /// To the disk, which may take long.
+    Blocking,
+}
+
+impl dyn LogFile + '_ {
+    /// As [`LogFile::read_at`] or [`LogFile::read_cached_at`].
+    pub(crate) fn read(&self, buffer: &mut [u8], position: u64, reads: Reads) -> io::Result<usize> {
+        match reads {
+            Reads::Blocking => self.read_at(buffer, position),
+            Reads::Cached => self
+                .read_cached_at(buffer, position)
+                .ok_or_else(|| io::ErrorKind::WouldBlock.into()),
+        }
+    }
 }
 
 /// A directory tree.
@@ -66,6 +99,16 @@ pub(crate) trait FileSystem: Debug + Send + Sync {
 
     /// Makes the names in a directory durable.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// How much room the file system of a directory has.
+    fn space(&self, path: &Path) -> io::Result<Space>;
+}
+
+/// Room on a file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Space {
+    pub(crate) available: u64,
+    pub(crate) total: u64,
 }
 
 impl dyn FileSystem + '_ {
@@ -87,6 +130,13 @@ pub(crate) struct Disk;
 
 #[derive(Debug)]
 struct DiskFile(File);
+
+impl Disk {
+    /// Opens a file that is not to be changed.
+    pub(super) fn open_read_only(path: &Path) -> io::Result<Arc<dyn LogFile>> {
+        Ok(Arc::new(DiskFile(File::open(path)?)))
+    }
+}
 
 impl FileSystem for Disk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn LogFile>> {
@@ -122,6 +172,12 @@ impl FileSystem for Disk {
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let found = rustix::fs::statvfs(path)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Space { available: bytes(found.f_bavail), total: bytes(found.f_blocks) })
     }
 }
 
@@ -176,8 +232,17 @@ impl LogFile for DiskFile {
         Ok(self.0.metadata()?.len())
     }
 
+    fn modified_ms(&self) -> io::Result<i64> {
+        let since = self.0.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
     }
 }
 
@@ -193,6 +258,16 @@ pub(crate) struct FileRange {
 impl FileRange {
     pub(crate) fn new(file: Arc<dyn LogFile>, position: u64, length: usize) -> Self {
         Self { file, position, length }
+    }
+
+    /// The descriptor of the file, if the system has one.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.file.descriptor()
+    }
+
+    /// Where in the file the range begins, in bytes.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
     }
 
     /// Takes the first `length` bytes off the range.

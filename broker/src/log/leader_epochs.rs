@@ -82,6 +82,19 @@ impl LeaderEpochs {
         self.starts.retain(|start| start.start_offset < end_offset);
     }
 
+    /// Forgets epochs that end before the log begins now. Says whether there were any.
+    pub(crate) fn trim(&mut self, log_start_offset: i64) -> bool {
+        let gone = self.starts.partition_point(|start| start.start_offset <= log_start_offset);
+        let (_, first_kept) = (gone, gone.saturating_sub(1));
+        let changed = first_kept > 0
+            || self.starts.first().is_some_and(|first| first.start_offset < log_start_offset);
+        self.starts.drain(..first_kept);
+        if let Some(first) = self.starts.first_mut() {
+            first.start_offset = first.start_offset.max(log_start_offset);
+        }
+        changed
+    }
+
     /// The largest epoch up to `epoch`, and the offset behind its last record.
     /// (-1, -1) for an epoch that is newer than `current`, or older than all
     /// that is known.
@@ -150,6 +163,17 @@ mod tests {
         assert_eq!(epochs.end_offset(1, 3, 100), (0, 50), "epoch 1 never had a record");
         epochs.truncate(50);
         assert_eq!(epochs.latest(), Some(0));
+    }
+
+    #[test]
+    fn epochs_before_the_log_start_are_forgotten() {
+        let mut epochs = epochs(&[(0, 0), (1, 50), (3, 90)]);
+        assert!(!epochs.trim(0));
+        assert!(epochs.trim(70));
+        assert_eq!(epochs.end_offset(0, 3, 100), (0, 70), "it ended where the log begins");
+        assert_eq!(epochs.end_offset(1, 3, 100), (1, 90));
+        assert!(epochs.trim(200));
+        assert_eq!(epochs.latest(), Some(3));
     }
 
     #[test]

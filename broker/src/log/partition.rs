@@ -11,9 +11,10 @@
 //! With `durability` `group` or `strict` the high watermark is what is on disk;
 //! with `interval` and `os` it is the log end offset.
 //!
-//! Locks, in the order in which they may be taken: `syncing`, `producers`, `flush`, `marks`.
+//! Locks, in the order in which they may be taken: `maintenance`, `paths`, `syncing`,
+//! `producers`, `flush`, `marks`.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -27,8 +28,9 @@ use tokio::sync::oneshot;
 
 use super::append::{Acks, AppendError, AppendOptions, AppendResult, Appended, Completion};
 use super::directory::Directory;
-use super::file::FileRange;
+use super::file::{FileRange, Reads};
 use super::flusher::Task;
+use super::journal::{Piece, Round};
 use super::partition_log::{Mark, PartitionLog, PreparedBatch, ReadError, TimestampOffset};
 use super::snapshots::{self, Snapshot};
 use super::validation::{self, Rules};
@@ -45,7 +47,12 @@ pub(crate) struct Partition {
     leader_epoch: i32,
     config: RwLock<Arc<TopicConfig>>,
     pub(super) log: PartitionLog,
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
+    /// Held while old segments are removed or written anew.
+    pub(super) maintenance: Mutex<()>,
+    /// Held while files get other names, so that none of a deleted partition gets
+    /// into the directory of the next one with its name.
+    pub(super) paths: Mutex<()>,
     producers: Mutex<Producers>,
     syncing: Mutex<()>,
     flush: Mutex<FlushState>,
@@ -61,6 +68,15 @@ struct Marks {
     log_start: i64,
     end: Mark,
     high: Mark,
+}
+
+/// The offsets between which clients may read: from the log start up to the high
+/// watermark, or up to the last stable offset if open transactions are hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) log_start_offset: i64,
+    pub(crate) last_stable_offset: i64,
+    pub(crate) high_watermark: i64,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +118,7 @@ pub(super) type Answer = oneshot::Sender<AppendResult>;
 pub(super) struct Append {
     pub(super) batch: PreparedBatch,
     pub(super) acks: Acks,
+    pub(super) may_use_reserve: bool,
     pub(super) answer: Answer,
 }
 
@@ -130,6 +147,8 @@ impl Partition {
             config: RwLock::new(start.config),
             log: start.log,
             directory,
+            maintenance: Mutex::default(),
+            paths: Mutex::default(),
             producers: Mutex::new(start.producers),
             syncing: Mutex::default(),
             flush: Mutex::new(FlushState { synced: end, ..FlushState::default() }),
@@ -180,6 +199,16 @@ impl Partition {
         self.marks.read().high.offset
     }
 
+    /// Where clients may read, at one moment.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let marks = *self.marks.read();
+        Bounds {
+            log_start_offset: marks.log_start,
+            last_stable_offset: marks.high.offset,
+            high_watermark: marks.high.offset,
+        }
+    }
+
     /// As far as no transaction is open.
     pub(crate) fn last_stable_offset(&self) -> i64 {
         self.high_watermark()
@@ -210,18 +239,19 @@ impl Partition {
         self.log.epochs().end_offset(epoch, self.leader_epoch, self.high_watermark())
     }
 
-    /// Whole batches from the one with `offset` on, below the offset `end`,
-    /// which is the high watermark or the last stable offset: at most
-    /// `max_bytes`, but at least one batch if `at_least_one` is set.
+    /// Whole batches from the one with `offset` on, below the high watermark: at
+    /// most `max_bytes`, but at least one batch if `at_least_one` is set.
     ///
     /// # Errors
-    /// When the offset is below the log start or above the log end. Between
-    /// `end` and the log end there is nothing yet.
+    /// When the offset is below the log start or above the log end; between the
+    /// high watermark and the log end there is nothing yet. When the disk fails;
+    /// [`ReadError::is_cold`] when `reads` does not let it be asked.
     pub(crate) fn read(
         &self,
         offset: i64,
         max_bytes: usize,
         at_least_one: bool,
+        reads: Reads,
     ) -> Result<Option<FileRange>, ReadError> {
         let marks = *self.marks.read();
         if offset < marks.log_start || offset > marks.end.offset {
@@ -231,7 +261,7 @@ impl Partition {
                 log_end_offset: marks.end.offset,
             });
         }
-        Ok(self.log.read(offset, max_bytes, marks.high, at_least_one)?)
+        Ok(self.log.read(offset, max_bytes, marks.high, at_least_one, reads)?)
     }
 
     /// The first record that is not older than `timestamp`. Blocks on the disk.
@@ -265,9 +295,40 @@ impl Partition {
         }
         let batch = prepare(records, config, options, self.directory.now_ms()).await?;
         let (answer, completion) = Completion::new();
-        let append = Append { batch, acks: options.acks, answer };
+        let AppendOptions { acks, may_use_reserve, .. } = options;
+        let append = Append { batch, acks, may_use_reserve, answer };
         self.directory.hand_over(Job::Append(Arc::clone(self), append)).await?;
         Ok(completion)
+    }
+
+    /// Whether the partition is on its way out.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.is_deleted.load(Ordering::Acquire)
+    }
+
+    /// Up to where clients may read.
+    pub(super) fn high_mark(&self) -> Mark {
+        self.marks.read().high
+    }
+
+    /// Moves the first offset that can be read, unless it is there or behind.
+    pub(super) fn raise_log_start(&self, offset: i64) {
+        let mut marks = self.marks.write();
+        marks.log_start = marks.log_start.max(offset);
+    }
+
+    /// Where the last batch of each producer ends, of those that clients may read:
+    /// what comes after may yet be lost. `None` where that is not remembered.
+    pub(super) fn last_offsets_of_producers(&self) -> HashMap<i64, Option<i64>> {
+        let high_watermark = self.high_watermark();
+        self.producers.lock().last_offsets(high_watermark).collect()
+    }
+
+    /// Asks the writer to begin a new segment, and waits for it. Says whether it did.
+    pub(super) fn roll(self: &Arc<Self>) -> bool {
+        let (done, rolled) = oneshot::channel();
+        self.directory.hand_over_blocking(Job::Roll(Arc::clone(self), done));
+        rolled.blocking_recv().is_ok()
     }
 
     /// Asks the writer to remove the partition with its records. Appends that were
@@ -314,6 +375,7 @@ impl Partition {
         } else {
             self.directory.is_offline().then_some(AppendError::Offline)
         };
+        let is_low_on_space = self.directory.is_low_on_space();
         if let Some(refusal) = refusal {
             for append in appends {
                 let _ = append.answer.send(Err(refusal.clone()));
@@ -328,7 +390,8 @@ impl Partition {
             return;
         }
         let mut producers = self.producers.lock();
-        let Admission { admitted, duplicates } = self.admit(&mut producers, appends);
+        let Admission { admitted, duplicates } =
+            self.admit(&mut producers, appends, is_low_on_space);
         let batches: Vec<PreparedBatch> =
             admitted.iter().map(|admitted| admitted.batch.clone()).collect();
         let written = self.log.append(&batches, self.leader_epoch, &config);
@@ -362,12 +425,21 @@ impl Partition {
     }
 
     /// Sorts out what is refused or was appended before, and gives offsets to the rest.
-    fn admit(&self, producers: &mut Producers, appends: Vec<Append>) -> Admission {
+    fn admit(
+        &self,
+        producers: &mut Producers,
+        appends: Vec<Append>,
+        is_low_on_space: bool,
+    ) -> Admission {
         let mut admitted = Vec::with_capacity(appends.len());
         let mut duplicates = Vec::new();
         let mut next_offset = self.log.end().offset;
-        for Append { batch, acks, answer } in appends {
+        for Append { batch, acks, may_use_reserve, answer } in appends {
             match producers.check(&batch.header) {
+                // After the check for duplicates: those are here already.
+                Ok(Verdict::New) if is_low_on_space && !may_use_reserve => {
+                    let _ = answer.send(Err(AppendError::DiskFull));
+                }
                 Err(error) => {
                     let _ = answer.send(Err(AppendError::Producer(error)));
                 }
@@ -446,7 +518,7 @@ impl Partition {
         if is_due {
             if flush.queue() {
                 drop(flush);
-                self.directory.flush_now(Task::Flush(Arc::clone(self)));
+                self.directory.flush_after_round(self);
             }
         } else if config.flush_ms < i64::MAX && !flush.is_scheduled {
             flush.is_scheduled = true;
@@ -469,9 +541,19 @@ impl Partition {
 
     /// Takes the partition out of use and gives its directory a name that says so.
     pub(super) fn remove(self: &Arc<Self>) {
+        let _paths = self.paths.lock();
         self.is_deleted.store(true, Ordering::Release);
         self.waiters.wake_all();
         self.directory.remove_partition(self);
+    }
+
+    /// Begins a new segment.
+    pub(super) fn begin_segment(&self) -> bool {
+        let begun = self.log.roll();
+        if let Err(error) = &begun {
+            self.report(error, true);
+        }
+        begun.is_ok()
     }
 
     fn report(&self, error: &io::Error, is_usable: bool) {
@@ -486,25 +568,74 @@ impl Partition {
 impl Partition {
     /// Syncs what was appended, unless another thread is at it; that one goes on then.
     pub(super) fn run_flush(self: &Arc<Self>) {
-        {
-            let mut flush = self.flush.lock();
-            flush.is_scheduled = false;
-            match flush.stage {
-                FlushStage::Idle | FlushStage::Queued => flush.stage = FlushStage::Running,
-                FlushStage::Running | FlushStage::RunningAgain => {
-                    flush.stage = FlushStage::RunningAgain;
-                    return;
-                }
-            }
+        if !self.begin_flush() {
+            return;
         }
         self.sync();
+        if self.end_flush() {
+            self.directory.tasks().flush_all([Arc::clone(self)]);
+        }
+    }
+
+    /// Syncs several partitions of one directory together, through its journal.
+    pub(super) fn run_flushes(directory: &Directory, partitions: Vec<Arc<Self>>) {
+        let begun: Vec<_> =
+            partitions.into_iter().filter(|partition| partition.begin_flush()).collect();
+        let turns: Vec<_> = begun.iter().map(|partition| partition.syncing.lock()).collect();
+        let (mut pieces, mut ends) = (Vec::new(), Vec::new());
+        for partition in &begun {
+            let (mut unsynced, mark) = partition.log.take_unsynced();
+            // A partition that is deleted meanwhile must not fail the others.
+            let named = unsynced.sync_all_but_batches(&*directory.files);
+            let (topic, topic_id) = (partition.topic.as_str(), partition.log.topic_id());
+            pieces.push(Piece { topic, index: partition.index, topic_id, unsynced });
+            ends.push((partition, named, mark));
+        }
+        let round = if directory.is_offline() {
+            Err(io::Error::other("the log directory is offline"))
+        } else {
+            directory.journal().commit(&mut pieces)
+        };
+        for ((partition, named, mark), piece) in ends.into_iter().zip(&pieces) {
+            let synced = named.and_then(|()| match &round {
+                Ok(Round::Declined) => piece.unsynced.sync(&*directory.files),
+                Ok(Round::Durable | Round::DurableAndFull) => Ok(()),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            });
+            partition.end_sync(synced, mark);
+        }
+        let is_full = matches!(round, Ok(Round::DurableAndFull));
+        drop(turns);
+        let again = begun.iter().filter(|partition| partition.end_flush()).cloned();
+        directory.tasks().flush_all(again);
+        if is_full {
+            directory.tasks().push(Task::EmptyJournal);
+        }
+    }
+
+    /// Whether the caller is the one to sync now. Otherwise whoever is at it goes on.
+    fn begin_flush(&self) -> bool {
+        let mut flush = self.flush.lock();
+        flush.is_scheduled = false;
+        match flush.stage {
+            FlushStage::Idle | FlushStage::Queued => {
+                flush.stage = FlushStage::Running;
+                true
+            }
+            FlushStage::Running | FlushStage::RunningAgain => {
+                flush.stage = FlushStage::RunningAgain;
+                false
+            }
+        }
+    }
+
+    /// Whether more was appended meanwhile, so that the partition has to be
+    /// synced once more.
+    fn end_flush(&self) -> bool {
         let mut flush = self.flush.lock();
         let again = flush.stage == FlushStage::RunningAgain;
         flush.stage = if again { FlushStage::Queued } else { FlushStage::Idle };
-        drop(flush);
-        if again {
-            self.directory.flush_now(Task::Flush(Arc::clone(self)));
-        }
+        again
     }
 
     /// Syncs what was appended so far and moves the marks. Blocks on the disk.
@@ -515,8 +646,13 @@ impl Partition {
         let synced = if self.directory.is_offline() {
             Err(io::Error::other("the log directory is offline"))
         } else {
-            self.directory.sync(&unsynced)
+            unsynced.sync(&*self.directory.files)
         };
+        self.end_sync(synced, mark);
+    }
+
+    /// Moves the marks and answers who waits, after a sync up to `mark`.
+    fn end_sync(&self, synced: io::Result<()>, mark: Mark) {
         if let Err(error) = synced {
             // What the system could not write may be gone from its memory too:
             // a second try could succeed and still have lost it.

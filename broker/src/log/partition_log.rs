@@ -16,6 +16,7 @@
 //! A partition without records has no directory: the first append makes it.
 
 use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,10 +25,12 @@ use parking_lot::{Mutex, RwLock};
 use protocol::Uuid;
 use protocol::records::{BatchHeader, RecordError, RecordIter};
 
-use super::file::{FileRange, FileSystem, LogFile};
+use super::file::{FileRange, FileSystem, LogFile, Reads};
+use super::journal::AppendedRange;
 use super::leader_epochs::LeaderEpochs;
 use super::partition_metadata;
 use super::recovery;
+use super::retention::SegmentFacts;
 use super::segment::{self, Segment};
 use crate::topic_config::TopicConfig;
 
@@ -79,6 +82,14 @@ pub(crate) enum ReadError {
     Records(#[from] RecordError),
 }
 
+impl ReadError {
+    /// Whether what is read is not in memory, and the caller did not want to
+    /// wait for the disk: see [`Reads::Cached`].
+    pub(crate) fn is_cold(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
 /// Files and directories that are not durable yet.
 #[derive(Debug, Default)]
 pub(crate) struct Unsynced {
@@ -86,6 +97,54 @@ pub(crate) struct Unsynced {
     /// but all of it has to be synced before the mark is durable.
     pub(crate) files: Vec<Arc<dyn LogFile>>,
     pub(crate) directories: Vec<PathBuf>,
+    /// Of segments that are closed.
+    pub(super) indexes: Vec<Arc<dyn LogFile>>,
+    /// What was appended, which stands for the files where a journal takes it.
+    pub(super) ranges: Vec<AppendedRange>,
+}
+
+impl Unsynced {
+    /// Makes it durable. Blocks on the disk.
+    pub(super) fn sync(&self, files: &dyn FileSystem) -> io::Result<()> {
+        self.files.iter().chain(&self.indexes).try_for_each(|file| file.sync())?;
+        self.directories.iter().try_for_each(|path| files.sync_directory(path))
+    }
+
+    /// Makes everything but the batches durable.
+    pub(super) fn sync_all_but_batches(&mut self, files: &dyn FileSystem) -> io::Result<()> {
+        let batches = std::mem::take(&mut self.files);
+        let synced = self.sync(files);
+        let ranges = std::mem::take(&mut self.ranges);
+        *self = Self { files: batches, ranges, ..Self::default() };
+        synced
+    }
+
+    /// Adds what has to be synced, but for what was appended.
+    pub(super) fn add(&mut self, other: Self) {
+        for file in other.files {
+            self.add_file(&file);
+        }
+        self.indexes.extend(other.indexes);
+        for directory in other.directories {
+            if !self.directories.contains(&directory) {
+                self.directories.push(directory);
+            }
+        }
+    }
+
+    fn add_file(&mut self, file: &Arc<dyn LogFile>) {
+        if !self.files.iter().any(|known| Arc::ptr_eq(known, file)) {
+            self.files.push(Arc::clone(file));
+        }
+    }
+
+    fn add_range(&mut self, segment: &Arc<Segment>, position: u64, length: u64) {
+        self.add_file(segment.file());
+        match self.ranges.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.segment, segment) => last.length += length,
+            _ => self.ranges.push(AppendedRange { segment: Arc::clone(segment), position, length }),
+        }
+    }
 }
 
 /// See the module.
@@ -177,6 +236,11 @@ impl PartitionLog {
         Ok(Opened { log, cut: recovered.cut })
     }
 
+    /// The topic that the log belongs to.
+    pub(super) fn topic_id(&self) -> Uuid {
+        self.topic_id
+    }
+
     /// Where the log is, or will be.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
@@ -190,6 +254,67 @@ impl PartitionLog {
     /// The first offset of the first segment.
     pub(crate) fn start_offset(&self) -> i64 {
         self.segments.read().first().map_or(0, |segment| segment.base_offset())
+    }
+
+    /// All segments, the oldest first.
+    pub(super) fn segments(&self) -> Arc<[Arc<Segment>]> {
+        Arc::clone(&self.segments.read())
+    }
+
+    /// What decides how long each segment is kept.
+    pub(super) fn segment_facts(&self) -> Vec<SegmentFacts> {
+        let facts = |segment: &Arc<Segment>| SegmentFacts {
+            base_offset: segment.base_offset(),
+            size: segment.size(),
+            newest_ms: segment.newest_ms(),
+        };
+        self.segments().iter().map(facts).collect()
+    }
+
+    /// Forgets the segments that lie wholly before `offset`, and gives them
+    /// back. The newest stays.
+    pub(super) fn remove_before(&self, offset: i64) -> Vec<Arc<Segment>> {
+        let mut segments = self.segments.write();
+        let begun = segments.partition_point(|segment| segment.base_offset() <= offset);
+        let removed = segments.get(..begun.saturating_sub(1)).unwrap_or_default().to_vec();
+        *segments = segments.iter().skip(removed.len()).cloned().collect();
+        removed
+    }
+
+    /// Puts one segment in the place of neighbouring ones.
+    pub(super) fn replace(&self, old: &[Arc<Segment>], new: Arc<Segment>) {
+        let mut new = Some(new);
+        let mut segments = self.segments.write();
+        let is_old = |segment: &Arc<Segment>| old.iter().any(|old| Arc::ptr_eq(old, segment));
+        *segments = segments
+            .iter()
+            .filter_map(
+                |segment| if is_old(segment) { new.take() } else { Some(Arc::clone(segment)) },
+            )
+            .collect();
+    }
+
+    /// Begins a new segment, unless the newest is empty. For the appending thread.
+    pub(super) fn roll(&self) -> io::Result<()> {
+        let mut writer = self.writer.lock();
+        match self.segments().last() {
+            Some(newest) if newest.size() > 0 => {
+                writer.close(newest)?;
+                self.begin_segment(&mut writer)?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets epochs that end before the log begins now.
+    pub(super) fn trim_epochs(&self, log_start_offset: i64) -> io::Result<()> {
+        let mut epochs = self.epochs.read().clone();
+        if epochs.trim(log_start_offset) {
+            epochs.write(&*self.files, &self.directory)?;
+            *self.epochs.write() = epochs;
+        }
+        Ok(())
     }
 
     /// Bytes of batches in all segments.
@@ -260,7 +385,8 @@ impl PartitionLog {
             slices.push(IoSlice::new(prefix));
             slices.push(IoSlice::new(batch.bytes.get(PREFIX_BYTES..).unwrap_or_default()));
         }
-        segment.write(&mut slices, size - segment.size())?;
+        let start = segment.size();
+        segment.write(&mut slices, size - start)?;
         for header in &headers {
             segment.publish(header, config.index_interval_bytes);
         }
@@ -270,10 +396,7 @@ impl PartitionLog {
             position: size,
             bytes: writer.end.bytes + (size - writer.end_position_in(&segment)),
         };
-        let file = segment.file();
-        if !writer.unsynced.files.iter().any(|known| Arc::ptr_eq(known, file)) {
-            writer.unsynced.files.push(Arc::clone(file));
-        }
+        writer.unsynced.add_range(&segment, start, size - start);
         Ok(headers.len())
     }
 
@@ -290,15 +413,21 @@ impl PartitionLog {
             if !needs_roll(newest, newest.size(), writer, &header, config) {
                 return Ok(Arc::clone(newest));
             }
-            newest.close()?;
+            writer.close(newest)?;
         }
         self.make_directory(writer)?;
-        let segment =
-            Arc::new(Segment::open(&*self.files, &self.directory, writer.end.offset, true)?);
+        let segment = self.begin_segment(writer)?;
         // What a crash left under this name held nothing that was acknowledged.
         if segment.size() > 0 {
             segment.recover(i64::MAX, config.index_interval_bytes, |_| {})?;
         }
+        Ok(segment)
+    }
+
+    /// Makes the segment that begins where the log ends.
+    fn begin_segment(&self, writer: &mut Writer) -> io::Result<Arc<Segment>> {
+        let segment =
+            Arc::new(Segment::open(&*self.files, &self.directory, writer.end.offset, true)?);
         let mut segments = self.segments.write();
         *segments = segments.iter().cloned().chain([Arc::clone(&segment)]).collect();
         writer.unsynced.directories.push(self.directory.clone());
@@ -338,7 +467,10 @@ impl PartitionLog {
     /// Writes index entries and gives back space, before a clean stop.
     pub(crate) fn close(&self) -> io::Result<()> {
         match self.segments.read().last() {
-            Some(newest) => newest.close(),
+            Some(newest) => {
+                newest.close()?;
+                newest.sync()
+            }
             None => Ok(()),
         }
     }
@@ -352,6 +484,7 @@ impl PartitionLog {
         max_bytes: usize,
         end: Mark,
         at_least_one: bool,
+        reads: Reads,
     ) -> io::Result<Option<FileRange>> {
         if offset >= end.offset {
             return Ok(None);
@@ -359,10 +492,10 @@ impl PartitionLog {
         let segments = Arc::clone(&self.segments.read());
         for segment in from_offset(&segments, offset) {
             let Some(limit) = limit_in(segment, end) else { break };
-            let Some((position, header)) = segment.locate(offset, limit)? else { continue };
+            let Some((position, header)) = segment.locate(offset, limit, reads)? else { continue };
             let first = header.size_in_bytes();
             let length = if first <= max_bytes {
-                segment.whole_batches(position, max_bytes as u64, limit)?
+                segment.whole_batches(position, max_bytes as u64, limit, reads)?
             } else if at_least_one {
                 first as u64
             } else {
@@ -443,8 +576,8 @@ impl PartitionLog {
     }
 
     /// Which epochs began where.
-    pub(crate) fn epochs(&self) -> LeaderEpochs {
-        self.epochs.read().clone()
+    pub(crate) fn epochs(&self) -> impl Deref<Target = LeaderEpochs> + '_ {
+        self.epochs.read()
     }
 }
 
@@ -459,6 +592,13 @@ pub(crate) struct AppendFailure {
 }
 
 impl Writer {
+    /// Ends the newest segment before another one begins.
+    fn close(&mut self, newest: &Segment) -> io::Result<()> {
+        newest.close()?;
+        self.unsynced.indexes.extend(newest.index_files().into_iter().cloned());
+        Ok(())
+    }
+
     fn end_position_in(&self, segment: &Segment) -> u64 {
         if self.end.segment == segment.base_offset() { self.end.position } else { 0 }
     }

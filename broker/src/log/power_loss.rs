@@ -1,10 +1,12 @@
-//! Random lives of a log: producers that write, a process that is killed, power
-//! that fails at any write. Every run is given by its seed, which a failure names.
+//! Random lives of a log: producers that write, compaction and retention, a process
+//! that is killed, power that fails at any write. Every run is given by its seed,
+//! which a failure names.
 //!
 //! # What must hold after each start
 //! - The log opens without help.
-//! - What was acknowledged with acks=all, or could be read, is there.
-//! - Offsets are dense, and what an idempotent producer sent is there once.
+//! - What was acknowledged with acks=all, or could be read, is there; of a compacted
+//!   topic a newer record of its key, of a deleted part nothing.
+//! - Offsets are dense but for compaction, and what an idempotent producer sent is there once.
 //! - A producer that sends its last batches again is told their first offsets.
 //! - Topics that were created are there, and those that were deleted are not.
 //!
@@ -22,22 +24,25 @@ use protocol::{Str, Uuid};
 use tokio::sync::mpsc;
 
 use super::append::{Acks, AppendOptions, Completion};
-use super::memory_disk::{LostSync, MemoryDisk};
+use super::faults::{self, Fault};
+use super::memory_disk::{LostSync, MemoryDisk, Mischief};
 use super::partition::Partition;
 use super::store::{self, KnownPartition, LockedDirectories, LogStore};
 use super::writer::{self, Job};
-use super::{FileSystem, flusher};
+use super::{FileSystem, Reads, flusher};
 use crate::config::Config;
 use crate::metadata::{Metadata, MetadataLog, MetadataRecord};
 use crate::random::Random;
 use crate::topic_config::TopicConfig;
 
 /// Runs of [`LIVES`] starts each.
-const SEEDS: u64 = 250;
+const SEEDS: u64 = 2_000;
 const LIVES: u64 = 5;
 /// Changes of the disk in one life, at most.
 const CHANGES: u64 = 150;
-const TOPICS: u64 = 3;
+/// The name of each says what becomes of its old records.
+const TOPICS: [&str; 4] = ["kept", "compacted", "trimmed", "both"];
+const KEYS: u64 = 4;
 const PARTITIONS: i32 = 2;
 const PRODUCERS: i64 = 3;
 /// Batches that a producer may have in flight, and sends again after a restart.
@@ -64,7 +69,9 @@ struct Sent {
 /// What one partition has promised.
 #[derive(Debug, Default)]
 struct Promised {
+    /// Key and value by offset.
     records: BTreeMap<i64, String>,
+    log_start: i64,
     windows: BTreeMap<i64, VecDeque<Sent>>,
 }
 
@@ -81,48 +88,59 @@ struct Pending {
 struct Simulation {
     random: Random,
     disk: MemoryDisk,
+    harm: Harm,
     config: Config,
     /// Topics that exist for certain.
     topics: BTreeMap<Uuid, Str>,
     deleted: HashSet<Uuid>,
     promised: BTreeMap<(Uuid, i32), Promised>,
     pending: Vec<Pending>,
+    /// Batches were refused in this life, so idempotent producers would go out of order.
+    has_refused: bool,
     last_value: u64,
 }
 
 impl Simulation {
-    fn new(seed: u64, lost_sync: Option<LostSync>) -> Self {
-        let values = [("log.dirs", "/srv/data"), ("num.recovery.threads.per.data.dir", "1")];
+    fn new(seed: u64, harm: Harm) -> Self {
+        let lost_sync = match harm {
+            Harm::LostSync(lost_sync) => Some(lost_sync),
+            _ => None,
+        };
+        let values = [
+            ("log.dirs", "/srv/data"),
+            ("num.recovery.threads.per.data.dir", "1"),
+            ("log.cleaner.dedupe.buffer.size", "96"),
+        ];
         let values = values.map(|(name, value)| (name.into(), value.into()));
         let config = Config::from_values(values.into_iter().collect()).expect("they fit");
         Self {
             random: Random::new(seed),
             disk: MemoryDisk::new(seed, lost_sync),
+            harm,
             config,
             topics: BTreeMap::new(),
             deleted: HashSet::new(),
             promised: BTreeMap::new(),
             pending: Vec::new(),
+            has_refused: false,
             last_value: 0,
         }
     }
 
     /// One life after the other; says what promise was broken.
-    fn run(&mut self, lost_while_opening: Option<LostSync>) -> Result<(), String> {
+    fn run(&mut self) -> Result<(), String> {
+        let _fault = faults::commit(match self.harm {
+            Harm::Fault(fault) => Some(fault),
+            _ => None,
+        });
         for _ in 0..LIVES {
             let mut life = loop {
                 let limit = self.random.below(CHANGES);
                 self.disk.stop_after(limit);
-                if lost_while_opening.is_some() {
-                    self.disk.lose_sync(lost_while_opening);
-                }
-                let opened = self.open();
-                if lost_while_opening.is_some() {
-                    self.disk.lose_sync(None);
-                }
+                let opened = self.open_harmed();
                 match opened {
                     Ok(life) => break life,
-                    Err(_) if self.disk.has_stopped() => self.restart(),
+                    Err(_) if self.disk.has_stopped() || self.disk.has_failed() => self.restart(),
                     Err(error) => return Err(error),
                 }
             };
@@ -134,10 +152,34 @@ impl Simulation {
         self.verify(&mut life)
     }
 
+    /// Opens while what is to go wrong goes wrong, and lives with it after.
+    fn open_harmed(&mut self) -> Result<Life, String> {
+        match self.harm {
+            Harm::LostWhileOpening(lost_sync) => {
+                self.disk.lose_sync(Some(lost_sync));
+                let opened = self.open();
+                self.disk.lose_sync(None);
+                opened
+            }
+            Harm::Mischief(mischief) => {
+                // A start on a disk that fails is refused, which says nothing.
+                if mischief == Mischief::KeepsTails {
+                    self.disk.misbehave(Some(mischief));
+                }
+                let opened = self.open();
+                self.disk.misbehave(Some(mischief));
+                opened
+            }
+            Harm::None | Harm::LostSync(_) | Harm::Fault(_) => self.open(),
+        }
+    }
+
     fn restart(&mut self) {
         let power_was_gone = !self.random.one_in(3);
         self.pending.clear();
+        self.has_refused = false;
         self.disk = self.disk.restart(power_was_gone);
+        self.disk.misbehave(None);
     }
 
     fn open(&mut self) -> Result<Life, String> {
@@ -160,7 +202,7 @@ impl Simulation {
                     index,
                     topic_id: topic.id,
                     leader_epoch: count,
-                    config: topic_config(),
+                    config: topic_config(&topic.name),
                 })
             })
             .collect();
@@ -177,12 +219,15 @@ impl Simulation {
     fn live(&mut self, life: &mut Life) -> Result<(), String> {
         self.verify(life)?;
         self.send_again(life)?;
-        while !life.disk.has_stopped() {
+        while !life.disk.has_stopped() && !life.store.directories()[0].is_offline() {
             match self.random.below(100) {
                 0..40 => self.append(life),
                 40..65 => life.write(self.random.below(8)),
-                65..90 => life.flush(),
-                90..93 => life.store.directories()[0].checkpoint(),
+                65..86 => life.flush(),
+                86..89 => life.check_retention(),
+                89..91 => self.compact(life),
+                91 => self.delete_records(life),
+                92 => life.store.directories()[0].checkpoint(),
                 93..97 => self.create_topic(life),
                 97 => self.delete_topic(life),
                 _ => {
@@ -209,15 +254,24 @@ impl Simulation {
         let values: Vec<String> = (0..count)
             .map(|_| {
                 self.last_value += 1;
-                format!("value-{}", self.last_value)
+                let key = self.random.below(KEYS);
+                format!("{key}={}", self.last_value)
             })
             .collect();
         let mut acks = Acks::All;
         let mut producer = None;
         if self.random.one_in(2) {
+            if self.has_refused {
+                return;
+            }
             let id = self.random.below(PRODUCERS as u64) as i64;
             let window = self.promised.entry(*key).or_default().windows.entry(id).or_default();
-            if window.len() == WINDOW && window.front().is_some_and(|sent| sent.offset.is_none()) {
+            let is_full =
+                window.len() == WINDOW && window.front().is_some_and(|sent| sent.offset.is_none());
+            // As clients do: a producer that the broker does not know may begin anywhere,
+            // so nothing follows the first batch before its answer.
+            let awaits_first = window.iter().all(|sent| sent.offset.is_none());
+            if is_full || (awaits_first && !window.is_empty()) {
                 return;
             }
             let sequence = window.back().map_or(0, |last| last.sequence + last.values.len() as i32);
@@ -240,7 +294,7 @@ impl Simulation {
         acks: Acks,
         producer: Option<(i64, i32)>,
     ) {
-        let options = AppendOptions { acks, api_version: i16::MAX };
+        let options = AppendOptions::producer(acks, i16::MAX);
         let handed_over = partition.append(batch(&values, producer), options).now_or_never();
         let completion = handed_over.expect("the queue has room").expect("the batch is good");
         self.pending.push(Pending { partition: key, values, acks, producer, completion });
@@ -253,7 +307,10 @@ impl Simulation {
             match (&mut pending.completion).now_or_never() {
                 None => waiting.push(pending),
                 Some(Ok(appended)) => self.promise(&pending, appended.base_offset)?,
-                Some(Err(_)) if life.disk.has_stopped() => {}
+                // Whoever was refused sends again at the next start.
+                Some(Err(_)) if life.disk.has_stopped() || life.disk.has_failed() => {
+                    self.has_refused = true;
+                }
                 Some(Err(_)) if self.deleted.contains(&pending.partition.0) => {}
                 Some(Err(error)) => return Err(format!("refused: {error}")),
             }
@@ -283,7 +340,7 @@ impl Simulation {
     }
 
     fn create_topic(&mut self, life: &mut Life) {
-        let name = Str::from(format!("topic{}", self.random.below(TOPICS)));
+        let name = Str::from_static(TOPICS[self.random.below(TOPICS.len() as u64) as usize]);
         if life.metadata.image().topic(&name).is_some() {
             return;
         }
@@ -303,7 +360,7 @@ impl Simulation {
         }
         self.topics.insert(id, name.clone());
         for index in 0..PARTITIONS {
-            let (topic, config) = (name.clone(), topic_config());
+            let (topic, config) = (name.clone(), topic_config(&name));
             let known =
                 KnownPartition { topic, index, topic_id: id, leader_epoch: start_count, config };
             life.partitions.insert((id, index), life.store.partition(known));
@@ -326,6 +383,27 @@ impl Simulation {
             }
         }
         life.write(u64::MAX);
+        life.store.forget_deleted();
+    }
+
+    fn compact(&mut self, life: &Life) {
+        let directory = &life.store.directories()[0];
+        // A budget of memory for a few keys, so that it takes several turns.
+        let turns = self.random.below(3);
+        for _ in 0..turns {
+            directory.cleaner().clean_one(directory);
+        }
+    }
+
+    fn delete_records(&mut self, life: &Life) {
+        let trimmed =
+            life.partitions.iter().find(|(_, partition)| &**partition.topic() == "trimmed");
+        let Some((key, partition)) = trimmed else { return };
+        let offset = self.random.below(partition.high_watermark() as u64 + 1) as i64;
+        if partition.delete_records(offset).is_ok() {
+            let promised = self.promised.entry(*key).or_default();
+            promised.log_start = promised.log_start.max(offset);
+        }
     }
 
     /// What every producer does that has not heard of its last batches.
@@ -334,12 +412,21 @@ impl Simulation {
         for key in keys {
             let windows = self.promised.get(&key).map(|promised| promised.windows.clone());
             for (id, window) in windows.unwrap_or_default() {
-                for sent in window {
+                let acknowledged = window.iter().filter(|sent| sent.offset.is_some()).count();
+                // Batches whose records are gone may be forgotten.
+                let keeps_all = &**life.partitions[&key].topic() == "kept";
+                let skipped = if keeps_all { 0 } else { acknowledged };
+                for sent in window.into_iter().skip(skipped) {
                     let partition = Arc::clone(&life.partitions[&key]);
                     let producer = Some((id, sent.sequence));
                     self.hand_over(key, &partition, sent.values, Acks::All, producer);
-                    life.write(self.random.below(3));
+                    // On a disk that fails one batch may be refused and the next taken.
+                    let is_reliable = !matches!(self.harm, Harm::Mischief(_));
+                    life.write(if is_reliable { self.random.below(3) } else { u64::MAX });
                     self.settle(life)?;
+                    if self.has_refused {
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -354,13 +441,22 @@ impl Simulation {
         }
         for (key, partition) in &life.partitions {
             let there = match read_all(partition) {
-                Err(_) if life.disk.has_stopped() => return Ok(()),
+                Err(_) if life.disk.has_stopped() || life.disk.has_failed() => return Ok(()),
                 there => there?,
             };
             let promised = self.promised.entry(*key).or_default();
-            for (offset, value) in &promised.records {
-                if there.get(offset) != Some(value) {
-                    let found = there.get(offset);
+            let log_start = partition.log_start_offset();
+            if log_start < promised.log_start {
+                return Err(format!("the log begins at {log_start}, not {}", promised.log_start));
+            }
+            let config = partition.config();
+            for (offset, value) in promised.records.range(log_start..) {
+                let found = there.get(offset);
+                let has_newer = || {
+                    let newer = there.range(offset + 1..);
+                    newer.into_iter().any(|(_, newer)| key_of(newer) == key_of(value))
+                };
+                if found != Some(value) && !(config.compact && has_newer()) {
                     return Err(format!("{value} was at {offset}, where now is {found:?}"));
                 }
             }
@@ -383,7 +479,7 @@ impl Life {
         {
             jobs.push(job);
         }
-        writer::work(jobs);
+        writer::work(&self.store.directories()[0], jobs);
     }
 
     fn flush_one(&mut self) -> bool {
@@ -395,16 +491,42 @@ impl Life {
     fn flush(&mut self) {
         self.flush_one();
     }
+
+    fn check_retention(&mut self) {
+        let directory = Arc::clone(&self.store.directories()[0]);
+        std::thread::scope(|scope| {
+            let checking = scope.spawn(move || directory.check_retention());
+            // It may ask the writer for a new segment.
+            while !checking.is_finished() {
+                self.write(u64::MAX);
+                std::thread::yield_now();
+            }
+        });
+    }
 }
 
-fn topic_config() -> Arc<TopicConfig> {
+fn topic_config(name: &str) -> Arc<TopicConfig> {
+    let policy = match name {
+        "compacted" => "compact",
+        "both" => "compact,delete",
+        _ => "delete",
+    };
+    let retention_bytes = if matches!(name, "trimmed" | "both") { "1500" } else { "-1" };
     let overrides = [
         // A roll every few batches, an index entry for nearly each.
         ("internal.segment.bytes", "600"),
         ("index.interval.bytes", "100"),
+        ("cleanup.policy", policy),
+        ("retention.bytes", retention_bytes),
+        ("retention.ms", "-1"),
+        ("min.cleanable.dirty.ratio", "0"),
     ];
     let overrides = overrides.map(|(name, value)| (name.into(), value.into()));
     Arc::new(TopicConfig::resolve(&overrides.into_iter().collect(), &Config::default()))
+}
+
+fn key_of(text: &str) -> &str {
+    text.split_once('=').map_or(text, |(key, _)| key)
 }
 
 fn batch(values: &[String], producer: Option<(i64, i32)>) -> Bytes {
@@ -413,7 +535,7 @@ fn batch(values: &[String], producer: Option<(i64, i32)>) -> Bytes {
         builder.set_producer(id, 0, sequence);
     }
     for value in values {
-        builder.append(1_000, None, Some(value.as_bytes()), &[]);
+        builder.append(1_000, Some(key_of(value).as_bytes()), Some(value.as_bytes()), &[]);
     }
     builder.build()
 }
@@ -427,7 +549,9 @@ fn read_all(partition: &Partition) -> Result<BTreeMap<i64, String>, String> {
         return Err("not everything is on disk when the partition serves".to_owned());
     }
     while next < end {
-        let range = partition.read(next, 10_000, true).map_err(|error| error.to_string())?;
+        let range = partition
+            .read(next, 10_000, true, Reads::Blocking)
+            .map_err(|error| error.to_string())?;
         let range = range.ok_or_else(|| format!("nothing is at {next} of {end}"))?;
         let bytes = range.read().map_err(|error| error.to_string())?;
         for batch in batches(bytes) {
@@ -436,33 +560,63 @@ fn read_all(partition: &Partition) -> Result<BTreeMap<i64, String>, String> {
             let section = batch.record_section(1_000_000).map_err(|error| error.to_string())?;
             for record in RecordIter::new(batch.header(), &section) {
                 let record = record.map_err(|error| error.to_string())?;
-                if record.offset != next {
+                if record.offset < next {
+                    continue;
+                }
+                if record.offset != next && !partition.config().compact {
                     return Err(format!("{next} is missing, the next is {}", record.offset));
                 }
                 let value = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
                 there.insert(record.offset, value);
-                next += 1;
+                next = record.offset + 1;
             }
+            next = next.max(batch.header().next_offset());
         }
     }
     Ok(there)
 }
 
-/// The seed of the first run that breaks a promise.
-fn first_failure(
-    lost_sync: Option<LostSync>,
-    lost_while_opening: Option<LostSync>,
-) -> Option<(u64, String)> {
-    (0..SEEDS).find_map(|seed| {
-        let result = Simulation::new(seed, lost_sync).run(lost_while_opening);
+/// What is wrong in a run besides the crashes.
+#[derive(Debug, Clone, Copy)]
+enum Harm {
+    None,
+    LostSync(LostSync),
+    LostWhileOpening(LostSync),
+    Mischief(Mischief),
+    Fault(Fault),
+}
+
+/// The seed of the first of so many runs that breaks a promise.
+fn first_failure(seeds: u64, harm: Harm) -> Option<(u64, String)> {
+    (0..seeds).find_map(|seed| {
+        let result = Simulation::new(seed, harm).run();
         result.err().map(|error| (seed, error))
     })
 }
 
 #[test]
 fn nothing_that_was_promised_is_lost() {
-    let failure = first_failure(None, None);
+    let failure = first_failure(SEEDS, Harm::None);
     assert!(failure.is_none(), "seed {failure:?}");
+}
+
+#[test]
+fn a_disk_that_is_full_or_fails_loses_nothing_either() {
+    for mischief in [Mischief::IsFull, Mischief::Fails] {
+        let failure = first_failure(SEEDS / 4, Harm::Mischief(mischief));
+        assert!(failure.is_none(), "{mischief:?}, seed {failure:?}");
+    }
+}
+
+#[test]
+fn what_the_log_must_not_do_is_noticed() {
+    for harm in [
+        Harm::Mischief(Mischief::KeepsTails),
+        Harm::Fault(Fault::LosesRecoveryPoint),
+        Harm::Fault(Fault::ForgetsOlderBatches),
+    ] {
+        assert!(first_failure(SEEDS, harm).is_some(), "{harm:?} is not missed");
+    }
 }
 
 #[test]
@@ -471,11 +625,14 @@ fn every_sync_is_needed() {
         LostSync::File(".log"),
         LostSync::File("cluster-metadata"),
         LostSync::File(".tmp"),
+        LostSync::File(".cleaned"),
+        LostSync::File("journal.0"),
         LostSync::Directory("-0"),
         LostSync::Directory("/data"),
         LostSync::Directory("/srv"),
     ] {
-        assert!(first_failure(Some(lost_sync), None).is_some(), "{lost_sync:?} is not missed");
+        let failure = first_failure(SEEDS, Harm::LostSync(lost_sync));
+        assert!(failure.is_some(), "{lost_sync:?} is not missed");
     }
 }
 
@@ -487,7 +644,7 @@ fn what_a_start_finds_is_synced_before_it_is_served() {
         LostSync::Directory("-0"),
         LostSync::Directory("/data"),
     ] {
-        let failure = first_failure(None, Some(lost_sync));
+        let failure = first_failure(SEEDS, Harm::LostWhileOpening(lost_sync));
         assert!(failure.is_some(), "{lost_sync:?} is not missed");
     }
 }

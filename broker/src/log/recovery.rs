@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use protocol::records::BatchHeader;
 
-use super::file::FileSystem;
+use super::file::{FileSystem, Reads};
 use super::segment::{Segment, file_name};
+use super::swap;
 
 /// How much of a log can be relied on.
 #[derive(Debug, Clone, Copy)]
@@ -33,13 +34,14 @@ pub(super) struct Recovered {
 }
 
 /// Opens the segments in a partition's directory; see
-/// [`PartitionLog::open`](super::PartitionLog::open).
+/// [`PartitionLog::open`](super::partition_log::PartitionLog::open).
 pub(super) fn open_segments(
     files: &dyn FileSystem,
     directory: &Path,
     options: Options,
     visit: &mut dyn FnMut(&BatchHeader),
 ) -> io::Result<Recovered> {
+    swap::finish(files, directory)?;
     let bases = base_offsets(files, directory)?;
     let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
     let mut next_offset = bases.first().copied().unwrap_or(0);
@@ -49,7 +51,9 @@ pub(super) fn open_segments(
         let end = bases.get(index + 1).copied().unwrap_or(i64::MAX);
         // Segments that end below the recovery point were synced as a whole.
         let is_trusted = options.is_clean || end <= options.recovery_point;
-        if !is_trusted && *base > next_offset {
+        // What is missing below the recovery point was compacted away: Apache Kafka
+        // leaves such holes between segments.
+        if !is_trusted && *base > next_offset.max(options.recovery_point) {
             cut = Some(format!("the segment with offset {next_offset} is missing"));
             remove_later(files, directory, bases.get(index..).unwrap_or_default(), &mut cut)?;
             break;
@@ -66,7 +70,7 @@ pub(super) fn open_segments(
                     segment.recover(next_offset, options.index_interval_bytes, |header| {
                         visit(header)
                     })?;
-                segment.file().sync()?;
+                segment.sync()?;
                 next_offset = scanned.next_offset;
                 if let Some((bytes, reason)) = scanned.cut {
                     cut = Some(format!(
@@ -88,8 +92,13 @@ pub(super) fn open_segments(
     Ok(Recovered { segments, next_offset, cut })
 }
 
+/// The first offset that the segments in a directory may hold.
+pub(super) fn first_offset(files: &dyn FileSystem, directory: &Path) -> io::Result<i64> {
+    Ok(base_offsets(files, directory)?.first().copied().unwrap_or(0))
+}
+
 /// Base offsets of the segments in a directory, ascending.
-fn base_offsets(files: &dyn FileSystem, directory: &Path) -> io::Result<Vec<i64>> {
+pub(super) fn base_offsets(files: &dyn FileSystem, directory: &Path) -> io::Result<Vec<i64>> {
     let mut bases = Vec::new();
     for name in files.list(directory)? {
         let Some(base) = name.to_str().and_then(|name| name.strip_suffix(".log")) else { continue };
@@ -116,7 +125,9 @@ fn visit_loaded(
     if from >= end {
         return Ok(());
     }
-    let Some((start, _)) = segment.locate(from, segment.size())? else { return Ok(()) };
+    let Some((start, _)) = segment.locate(from, segment.size(), Reads::Blocking)? else {
+        return Ok(());
+    };
     segment.walk(start, segment.size(), |_, header| visit(header))
 }
 

@@ -12,8 +12,9 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use protocol::records::{Batch, BatchHeader, HEADER_SIZE};
 
-use super::file::{FileRange, FileSystem, LogFile};
+use super::file::{FileRange, FileSystem, LogFile, Reads};
 use super::index::{IndexedBatch, Indexes};
+use super::partition_log::ReadError;
 
 /// How much is read at a time while looking for a batch.
 const WALK_BYTES: usize = 4096;
@@ -54,10 +55,36 @@ impl Segment {
         base_offset: i64,
         create: bool,
     ) -> io::Result<Self> {
-        let path = directory.join(file_name(base_offset, "log"));
-        let file = files.open(&path, create)?;
-        let offset_index = files.open(&directory.join(file_name(base_offset, "index")), true)?;
-        let time_index = files.open(&directory.join(file_name(base_offset, "timeindex")), true)?;
+        let [log, offset_index, time_index] =
+            Self::file_names(base_offset).map(|name| directory.join(name));
+        let file = files.open(&log, create)?;
+        let offset_index = files.open(&offset_index, true)?;
+        let time_index = files.open(&time_index, true)?;
+        Self::of_files(base_offset, log, [file, offset_index, time_index])
+    }
+
+    /// Makes an empty segment whose files have `suffix` behind their names.
+    pub(crate) fn create_aside(
+        files: &dyn FileSystem,
+        directory: &Path,
+        base_offset: i64,
+        suffix: &str,
+    ) -> io::Result<Self> {
+        let make = |name: String| {
+            let file = files.open(&directory.join(format!("{name}{suffix}")), true)?;
+            file.set_len(0)?;
+            Ok::<_, io::Error>(file)
+        };
+        let [log, offset_index, time_index] = Self::file_names(base_offset);
+        let path = directory.join(&log);
+        Self::of_files(base_offset, path, [make(log)?, make(offset_index)?, make(time_index)?])
+    }
+
+    fn of_files(
+        base_offset: i64,
+        path: PathBuf,
+        [file, offset_index, time_index]: [Arc<dyn LogFile>; 3],
+    ) -> io::Result<Self> {
         let size = file.len()?;
         Ok(Self {
             base_offset,
@@ -112,7 +139,7 @@ impl Segment {
         length: u64,
     ) -> Result<(), (io::Error, bool)> {
         let size = self.size();
-        self.allocate(size + length);
+        self.allocate(size + length).map_err(|error| (error, true))?;
         self.file.write_at(slices, size).map_err(|error| {
             let restored = self.file.set_len(size).is_ok();
             self.allocated.store(size, Ordering::Relaxed);
@@ -122,18 +149,29 @@ impl Segment {
 
     /// Asks for space ahead of the writes, in steps that grow with the segment,
     /// so that syncs find the space already there.
-    fn allocate(&self, needed: u64) {
+    ///
+    /// # Errors
+    /// When the disk is full. A write might still succeed then, and the sync fail.
+    fn allocate(&self, needed: u64) -> io::Result<()> {
         const FIRST_STEP: u64 = 64 * 1024;
         const LARGEST_STEP: u64 = 16 * 1024 * 1024;
         let allocated = self.allocated.load(Ordering::Relaxed);
         if needed <= allocated {
-            return;
+            return Ok(());
         }
-        let target = needed + allocated.clamp(FIRST_STEP, LARGEST_STEP);
-        // A file system that cannot do it, or a full disk, shows in the write itself.
-        if self.file.allocate(allocated, target - allocated).is_ok() {
-            self.allocated.store(target, Ordering::Relaxed);
+        for target in [needed + allocated.clamp(FIRST_STEP, LARGEST_STEP), needed] {
+            match self.file.allocate(allocated, target - allocated) {
+                Ok(()) => {
+                    self.allocated.store(target, Ordering::Relaxed);
+                    return Ok(());
+                }
+                // There may be room for what is needed now.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+                // A file system that cannot do it.
+                Err(_) => return Ok(()),
+            }
         }
+        Err(io::ErrorKind::StorageFull.into())
     }
 
     /// Makes a batch that was written visible to readers.
@@ -144,7 +182,8 @@ impl Segment {
         self.size.store(position + size, Ordering::Release);
     }
 
-    /// Nothing more will be appended: gives back space and completes the indexes.
+    /// Nothing more will be appended: gives back space and completes the indexes,
+    /// which somebody has to sync before the segment is believed after a crash.
     pub(crate) fn close(&self) -> io::Result<()> {
         let size = self.size();
         if self.allocated.swap(size, Ordering::Relaxed) > size {
@@ -155,12 +194,28 @@ impl Segment {
         indexes.write(&*self.offset_index, &*self.time_index)
     }
 
+    /// The files of the indexes.
+    pub(crate) fn index_files(&self) -> [&Arc<dyn LogFile>; 2] {
+        [&self.offset_index, &self.time_index]
+    }
+
+    /// Makes batches and indexes durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync()?;
+        self.index_files().into_iter().try_for_each(|file| file.sync())
+    }
+
     /// The position and header of the first batch, below `limit`, that ends at
     /// or behind an offset.
-    pub(crate) fn locate(&self, offset: i64, limit: u64) -> io::Result<Option<(u64, BatchHeader)>> {
+    pub(crate) fn locate(
+        &self,
+        offset: i64,
+        limit: u64,
+        reads: Reads,
+    ) -> io::Result<Option<(u64, BatchHeader)>> {
         let relative = u32::try_from(offset.saturating_sub(self.base_offset)).unwrap_or(0);
         let start = self.indexes.read().position_of(relative);
-        let mut walk = Walk::new(self, start.into(), limit);
+        let mut walk = Walk { reads, ..Walk::new(self, start.into(), limit) };
         while let Some((position, header)) = walk.next()? {
             if header.last_offset() >= offset {
                 return Ok(Some((position, header)));
@@ -171,14 +226,20 @@ impl Segment {
 
     /// How many bytes the whole batches have that begin at `start` and end
     /// within `max_bytes` and below `limit`.
-    pub(crate) fn whole_batches(&self, start: u64, max_bytes: u64, limit: u64) -> io::Result<u64> {
+    pub(crate) fn whole_batches(
+        &self,
+        start: u64,
+        max_bytes: u64,
+        limit: u64,
+        reads: Reads,
+    ) -> io::Result<u64> {
         if limit - start <= max_bytes {
             return Ok(limit - start);
         }
         let bound = start + max_bytes;
         let from = self.indexes.read().batch_before(u32::try_from(bound).unwrap_or(u32::MAX));
         let from = u64::from(from).max(start);
-        let mut walk = Walk::new(self, from, limit);
+        let mut walk = Walk { reads, ..Walk::new(self, from, limit) };
         let mut end = from;
         while let Some((position, header)) = walk.next()? {
             let next = position + header.size_in_bytes() as u64;
@@ -205,6 +266,33 @@ impl Segment {
             }
         }
         Ok(None)
+    }
+
+    /// The largest timestamp, or, where records have none, when the file was last
+    /// written to, in ms.
+    pub(crate) fn newest_ms(&self) -> i64 {
+        let newest = self.max_timestamp().filter(|timestamp| *timestamp >= 0);
+        newest.or_else(|| self.file.modified_ms().ok()).unwrap_or(i64::MAX)
+    }
+
+    /// The largest timestamp of the first batch.
+    pub(crate) fn first_timestamp(&self) -> io::Result<Option<i64>> {
+        let first = Walk::new(self, 0, self.size()).next()?;
+        Ok(first.map(|(_, header)| header.max_timestamp))
+    }
+
+    /// Calls `visit` with position and header of each batch, until it says no or fails.
+    pub(super) fn try_walk(
+        &self,
+        mut visit: impl FnMut(u64, &BatchHeader) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut walk = Walk::new(self, 0, self.size());
+        while let Some((position, header)) = walk.next()? {
+            if !visit(position, &header)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Calls `visit` with the header of each batch from a position on.
@@ -304,6 +392,20 @@ impl Segment {
         Ok(Scanned { next_offset: expected, cut })
     }
 
+    /// Where the batches of a file end that begins at `base_offset`.
+    ///
+    /// # Errors
+    /// `InvalidData` when the file does not consist of whole batches.
+    pub(crate) fn next_offset_in(base_offset: i64, file: Arc<dyn LogFile>) -> io::Result<i64> {
+        let indexes = [Arc::clone(&file), Arc::clone(&file)];
+        let [offset_index, time_index] = indexes;
+        let path = PathBuf::from(file_name(base_offset, "log"));
+        let segment = Self::of_files(base_offset, path, [file, offset_index, time_index])?;
+        let mut next_offset = base_offset;
+        segment.walk(0, segment.size(), |_, header| next_offset = header.next_offset())?;
+        Ok(next_offset)
+    }
+
     /// The names of the segment's files.
     pub(crate) fn file_names(base_offset: i64) -> [String; 3] {
         ["log", "index", "timeindex"].map(|suffix| file_name(base_offset, suffix))
@@ -339,17 +441,17 @@ fn whole_batch(bytes: &[u8], expected: i64) -> Result<BatchHeader, String> {
 }
 
 /// A file that is read from its start to its end, in large pieces.
-struct Window<'a> {
-    file: &'a dyn LogFile,
-    size: u64,
+pub(super) struct Window<'a> {
+    pub(super) file: &'a dyn LogFile,
+    pub(super) size: u64,
     /// Where in the file the bytes in memory begin.
-    start: u64,
-    bytes: Vec<u8>,
+    pub(super) start: u64,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Window<'_> {
     /// The bytes from `position` on: at least `length`, or as many as there are.
-    fn at(&mut self, position: u64, length: usize) -> io::Result<&[u8]> {
+    pub(super) fn at(&mut self, position: u64, length: usize) -> io::Result<&[u8]> {
         let length = (length as u64).min(self.size - position);
         let skipped = position - self.start;
         if (self.bytes.len() as u64).saturating_sub(skipped) < length {
@@ -368,6 +470,7 @@ struct Walk<'a> {
     segment: &'a Segment,
     position: u64,
     limit: u64,
+    reads: Reads,
     buffer: [u8; WALK_BYTES],
     /// Where in the file the buffer begins, and how much of it is filled.
     buffer_start: u64,
@@ -376,8 +479,8 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(segment: &'a Segment, position: u64, limit: u64) -> Self {
-        let buffer = [0; WALK_BYTES];
-        Self { segment, position, limit, buffer, buffer_start: 0, filled: 0 }
+        let (reads, buffer) = (Reads::Blocking, [0; WALK_BYTES]);
+        Self { segment, position, limit, reads, buffer, buffer_start: 0, filled: 0 }
     }
 
     /// The next batch and where it begins.
@@ -403,7 +506,10 @@ impl<'a> Walk<'a> {
         let start = match in_buffer {
             Some(start) => start,
             None => {
-                self.filled = self.segment.file.read_at(&mut self.buffer, self.position)?;
+                // Behind the limit nothing is certain to be in memory, or to be there at all.
+                let left = usize::try_from(self.limit - self.position).unwrap_or(usize::MAX);
+                let wanted = self.buffer.get_mut(..left.min(WALK_BYTES)).unwrap_or_default();
+                self.filled = self.segment.file.read(wanted, self.position, self.reads)?;
                 self.buffer_start = self.position;
                 0
             }

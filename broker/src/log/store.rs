@@ -21,18 +21,23 @@ use rustix::fs::FlockOperation;
 
 use super::checkpoint::{self, OffsetCheckpoint};
 use super::directory::{DELETED_SUFFIX, Directory, LOG_STARTS, RECOVERY_POINTS};
+#[cfg(test)]
+use super::faults;
 use super::file::FileSystem;
+use super::journal;
 use super::meta_properties::MetaProperties;
 use super::partition::{Partition, Start};
 use super::partition_log::PartitionLog;
-use super::recovery::Options;
+use super::recovery::{self, Options};
 use super::{partition_metadata, snapshots};
 use crate::config::Config;
 use crate::producers::Producers;
 use crate::topic_config::TopicConfig;
 
-const LOCK_FILE: &str = ".lock";
-const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
+/// Locked while a broker uses the directory.
+pub(super) const LOCK_FILE: &str = ".lock";
+/// There after a clean stop.
+pub(super) const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
 
 /// Why a log directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -118,19 +123,20 @@ impl LockedDirectories {
 }
 
 /// Makes a log directory where it is missing. Its name has to last as long as
-/// what will be in it.
+/// what will be in it, also where a process made it that was killed at once.
 fn make(files: &dyn FileSystem, directory: &Path) -> Result<(), StorageError> {
-    let missing = directory.ancestors().take_while(|path| !files.exists(path)).count();
-    let made = files.create_directory(directory).and_then(|()| {
-        let parents = directory.ancestors().skip(1).take(missing);
-        parents.map(or_here).try_for_each(|parent| files.sync_directory(parent))
-    });
-    made.map_err(|source| StorageError::io("create", directory, source))
-}
-
-/// The parent of a relative name is where the process runs.
-fn or_here(path: &Path) -> &Path {
-    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+    let failed = |source| StorageError::io("create", directory, source);
+    files.create_directory(directory).map_err(failed)?;
+    for parent in directory.ancestors().skip(1) {
+        // The parent of a relative name is where the process runs.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match files.sync_directory(parent) {
+            // Somebody else made it, and what is above it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            synced => synced.map_err(failed)?,
+        }
+    }
+    Ok(())
 }
 
 fn lock(directory: &Path) -> Result<File, StorageError> {
@@ -201,8 +207,12 @@ impl LogStore {
             .collect();
         let mut directories = Vec::with_capacity(locked.paths.len());
         for path in &locked.paths {
-            let directory = Directory::new(path.clone(), Arc::clone(&locked.files), config);
-            Loading::new(&directory, &known)?.load(config.log.recovery_threads)?;
+            let directory = Directory::new(path.clone(), Arc::clone(&locked.files), config)
+                .map_err(|source| StorageError::io("read", path, source))?;
+            let replayed = journal::replay(&*directory.files, path, &known);
+            let has_replayed =
+                replayed.map_err(|source| StorageError::io("read the journal of", path, source))?;
+            Loading::new(&directory, &known, has_replayed)?.load(config.log.recovery_threads)?;
             directories.push(directory);
         }
         let shared = Shared {
@@ -256,6 +266,19 @@ impl LogStore {
         partition
     }
 
+    /// Takes what the checkpoints say of deleted partitions out of them: it must
+    /// not be taken for something about later partitions with their names. Blocks
+    /// on the disk.
+    pub(crate) fn forget_deleted(&self) {
+        for directory in &self.shared.directories {
+            if let Err(error) = directory.write_checkpoints() {
+                tracing::error!(path = %directory.path().display(), %error, "checkpoints cannot be written");
+                // Whoever began a partition of the same name now could lose it in a crash.
+                directory.go_offline();
+            }
+        }
+    }
+
     /// Syncs everything and marks the directories as cleanly closed. Appends are
     /// refused from now on.
     pub(crate) async fn close(&self) {
@@ -298,11 +321,12 @@ impl<'a> Loading<'a> {
     fn new(
         directory: &'a Arc<Directory>,
         known: &'a HashMap<String, KnownPartition>,
+        has_replayed: bool,
     ) -> Result<Self, StorageError> {
         let files = &*directory.files;
         let mark = directory.path().join(CLEAN_SHUTDOWN_FILE);
-        let is_clean = files.exists(&mark);
-        if is_clean {
+        let is_marked = files.exists(&mark);
+        if is_marked {
             // Before anything is written, so that a crash is not taken for a clean stop.
             files
                 .remove(&mark)
@@ -315,6 +339,15 @@ impl<'a> Loading<'a> {
             read.map_err(|source| StorageError::io("read", &path, source))
         };
         let (recovery_points, log_starts) = (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
+        let is_clean = is_marked && !has_replayed;
+        #[cfg(test)]
+        let recovery_points = if faults::is_committed(faults::Fault::LosesRecoveryPoint) {
+            let all =
+                known.values().map(|known| ((known.topic.to_string(), known.index), i64::MAX));
+            all.collect()
+        } else {
+            recovery_points
+        };
         Ok(Self { directory, known, is_clean, recovery_points, log_starts })
     }
 
@@ -354,10 +387,36 @@ impl<'a> Loading<'a> {
             });
             results.collect::<Result<Vec<()>, StorageError>>()
         })?;
+        self.correct_checkpoints()?;
         if !self.is_clean {
             // The names of directories that a killed process made may be in memory only.
             let synced = self.directory.files.sync_directory(path);
             synced.map_err(|source| StorageError::io("sync", path, source))?;
+        }
+        Ok(())
+    }
+
+    /// As [`LogStore::forget_deleted`], where that was not done before a crash. Also
+    /// notes that everything is synced, where the checkpoints do not say so after a
+    /// clean stop: partitions that another broker wrote.
+    fn correct_checkpoints(&self) -> Result<(), StorageError> {
+        let is_unknown = |(topic, index): &(String, i32)| {
+            self.directory.partition(&Str::from(topic.as_str()), *index).is_none()
+        };
+        let mut named = self.recovery_points.keys().chain(self.log_starts.keys());
+        let is_behind = |partition: &Arc<Partition>| {
+            let key = (partition.topic().to_string(), partition.index());
+            let known = self.recovery_points.get(&key).copied().unwrap_or(0);
+            partition.checkpoint().is_some_and(|entry| known < entry.recovery_point)
+        };
+        let has_foreign = self.is_clean && self.directory.partitions().iter().any(is_behind);
+        if self.directory.cleaner().forget_unknown(self.directory)
+            || named.any(is_unknown)
+            || has_foreign
+        {
+            let path = self.directory.path();
+            let written = self.directory.write_checkpoints();
+            written.map_err(|source| StorageError::io("write the checkpoints of", path, source))?;
         }
         Ok(())
     }
@@ -368,10 +427,15 @@ impl<'a> Loading<'a> {
         let failed = |source| StorageError::io("open", &path, source);
         let files = &self.directory.files;
         let id = partition_metadata::read(&**files, &path).map_err(failed)?;
-        if id.is_some_and(|id| id != known.topic_id) {
-            // Of a topic of the same name that was deleted when the broker stopped.
-            self.directory.discard(&path);
-            return Ok(());
+        match id {
+            Some(id) if id == known.topic_id => {}
+            Some(_) => {
+                // Of a topic of the same name that was deleted when the broker stopped.
+                self.directory.discard(&path);
+                return Ok(());
+            }
+            // Put here by hand. A later topic of the same name must not take it for its own.
+            None => partition_metadata::write(&**files, &path, known.topic_id).map_err(failed)?,
         }
         let (log, producers) = self.open_log(known, &name, &path).map_err(failed)?;
         let key = (known.topic.to_string(), known.index);
@@ -400,6 +464,9 @@ impl<'a> Loading<'a> {
         let key = (known.topic.to_string(), known.index);
         let now_ms = self.directory.now_ms();
         let mut snapshots = snapshots::offsets(&**files, path)?;
+        // One from before the log's first record does not know what is gone between the two.
+        let first_offset = recovery::first_offset(&**files, path)?;
+        snapshots.retain(|offset| *offset >= first_offset);
         loop {
             let mut snapshot = None;
             while let Some(offset) = snapshots.pop() {
@@ -439,5 +506,11 @@ impl<'a> Loading<'a> {
 
 /// Whether a name is `<topic>-<partition>`.
 fn is_partition(name: &str) -> bool {
-    name.rsplit_once('-').is_some_and(|(_, index)| index.parse::<u32>().is_ok())
+    split_partition(name).is_some()
+}
+
+/// Topic and partition of a directory's name.
+pub(super) fn split_partition(name: &str) -> Option<(&str, i32)> {
+    let (topic, index) = name.rsplit_once('-')?;
+    Some((topic, index.parse().ok().filter(|index| *index >= 0)?))
 }

@@ -25,12 +25,15 @@ const TOGETHER: usize = 256;
 pub(super) enum Job {
     /// Append a batch.
     Append(Arc<Partition>, Append),
+    /// Begin a new segment, and say so unless that fails.
+    Roll(Arc<Partition>, oneshot::Sender<()>),
     /// Remove a partition, and say when it is done.
     Delete(Arc<Partition>, oneshot::Sender<()>),
 }
 
 /// Works until the queue is closed and empty.
 pub(super) fn run(directory: &Directory, mut queue: mpsc::Receiver<Job>) {
+    directory.look_at_space();
     while let Some(first) = queue.blocking_recv() {
         let mut jobs = vec![first];
         while jobs.len() < TOGETHER
@@ -38,8 +41,9 @@ pub(super) fn run(directory: &Directory, mut queue: mpsc::Receiver<Job>) {
         {
             jobs.push(job);
         }
+        directory.look_at_space();
         // A defect here must not leave files half written behind answers that say otherwise.
-        if catch_unwind(AssertUnwindSafe(|| work(jobs))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| work(directory, jobs))).is_err() {
             tracing::error!("the writer of a log directory failed");
             directory.go_offline();
         }
@@ -47,7 +51,7 @@ pub(super) fn run(directory: &Directory, mut queue: mpsc::Receiver<Job>) {
 }
 
 /// Does the jobs, in their order for each partition.
-pub(super) fn work(jobs: Vec<Job>) {
+pub(super) fn work(directory: &Directory, jobs: Vec<Job>) {
     let mut by_partition: Vec<(Arc<Partition>, Vec<Append>)> = Vec::new();
     let mut places: HashMap<*const Partition, usize> = HashMap::new();
     for job in jobs {
@@ -61,6 +65,13 @@ pub(super) fn work(jobs: Vec<Job>) {
                     appends.push(append);
                 }
             }
+            Job::Roll(partition, done) => {
+                append_all(by_partition.drain(..));
+                places.clear();
+                if partition.begin_segment() {
+                    let _ = done.send(());
+                }
+            }
             Job::Delete(partition, done) => {
                 append_all(by_partition.drain(..));
                 places.clear();
@@ -70,6 +81,7 @@ pub(super) fn work(jobs: Vec<Job>) {
         }
     }
     append_all(by_partition.drain(..));
+    directory.end_round();
 }
 
 fn append_all(work: impl Iterator<Item = (Arc<Partition>, Vec<Append>)>) {

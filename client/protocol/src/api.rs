@@ -73,6 +73,7 @@ apis! {
     ApiVersions = 18, 0..=4, 3;
     CreateTopics = 19, 2..=7, 5;
     DeleteTopics = 20, 1..=6, 4;
+    DeleteRecords = 21, 0..=2, 2;
     InitProducerId = 22, 0..=5, 2;
     OffsetForLeaderEpoch = 23, 2..=4, 4;
     DescribeConfigs = 32, 1..=4, 4;

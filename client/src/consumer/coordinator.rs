@@ -13,7 +13,6 @@ use protocol::messages::offset_fetch::{
     OffsetFetchResponse,
 };
 use protocol::{ErrorCode, Str, Uuid};
-use tokio::time::Instant;
 
 use super::config::IsolationLevel;
 use super::consumer_protocol::NO_GENERATION;
@@ -73,7 +72,8 @@ impl Shared {
         code.is_retriable() || code == ErrorCode::UnstableOffsetCommit
     }
 
-    /// One try; `Ok(None)` when it failed for now.
+    /// One try; `Ok(None)` when it failed for now, which it also does where the
+    /// coordinator does not know a topic: it may only be new to it.
     pub(super) async fn fetch_committed(
         &self,
         names: &[TopicPartition],
@@ -121,7 +121,6 @@ impl Shared {
                     }
                 }
                 code if self.is_passing(code) => return Ok(None),
-                ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId => {}
                 code if name.topic.is_empty() => return Err(self.group_failure(code)),
                 code => return Err(ConsumerError::Partition { partition: name, code }),
             }
@@ -129,20 +128,35 @@ impl Shared {
         Ok(Some(committed))
     }
 
-    /// The committed offsets, with retries.
+    /// The committed offsets, with retries. Nothing is committed for topics that
+    /// do not exist.
     pub(super) async fn committed(
         &self,
         names: &[TopicPartition],
     ) -> Result<Committed, ConsumerError> {
         self.group_id()?;
-        let deadline = Instant::now() + self.config.api_timeout;
-        loop {
-            self.state.lock().check_open()?;
-            if let Some(committed) = self.fetch_committed(names).await? {
-                return Ok(committed);
+        let mut topics: Vec<Str> = names.iter().map(|name| name.topic.clone()).collect();
+        topics.sort();
+        topics.dedup();
+        let exists = |topic: &Str| self.client.cached_topic(topic).is_some();
+        let try_until_answered = async {
+            let unknown: Vec<Str> = topics.iter().filter(|topic| !exists(topic)).cloned().collect();
+            self.client.refresh_topics(&unknown).await?;
+            loop {
+                let asked: Vec<TopicPartition> =
+                    names.iter().filter(|name| exists(&name.topic)).cloned().collect();
+                if asked.is_empty() {
+                    return Ok(Committed::new());
+                }
+                if let Some(committed) = self.fetch_committed(&asked).await? {
+                    return Ok(committed);
+                }
+                self.pause().await;
+                // One of them may be gone since it was looked up.
+                self.client.refresh_topics(&topics).await?;
             }
-            self.pause(deadline).await?;
-        }
+        };
+        self.in_time(try_until_answered).await
     }
 
     /// Commits, with retries. While the group rebalances, the commit waits for
@@ -152,17 +166,23 @@ impl Shared {
         offsets: &[(TopicPartition, OffsetAndMetadata)],
     ) -> Result<(), ConsumerError> {
         let group_id = self.group_id()?;
-        self.state.lock().check_open()?;
-        if offsets.is_empty() {
-            return Ok(());
-        }
         let mut sorted = offsets.to_vec();
         sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let ids = self.topics_of_commit(&sorted).await?;
-        let deadline = Instant::now() + self.config.api_timeout;
+        self.in_time(self.commit_sorted(group_id, sorted)).await
+    }
+
+    async fn commit_sorted(
+        &self,
+        group_id: Str,
+        sorted: Vec<(TopicPartition, OffsetAndMetadata)>,
+    ) -> Result<(), ConsumerError> {
+        if sorted.is_empty() {
+            return Ok(());
+        }
+        let mut ids = self.topics_of_commit(&sorted).await?;
         loop {
             let Some(node) = self.find_coordinator().await? else {
-                self.pause(deadline).await?;
+                self.pause().await;
                 continue;
             };
             let identity = self.state.lock().identity.clone();
@@ -171,7 +191,7 @@ impl Shared {
                 Ok(answer) => answer,
                 Err(error) if error.is_retriable() => {
                     self.state.lock().coordinator = None;
-                    self.pause(deadline).await?;
+                    self.pause().await;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -181,9 +201,16 @@ impl Shared {
                 Some((_, code)) if is_about_generation(code) => {
                     let Some(identity) = identity else { return Err(self.group_failure(code)) };
                     self.commit_refused(identity.generation, code);
-                    self.wait_for_next_generation(&identity, &sorted, code, deadline).await?;
+                    self.wait_for_next_generation(&identity, &sorted, code).await?;
                 }
-                Some((_, code)) if self.is_passing(code) => self.pause(deadline).await?,
+                // Deleted since it was looked up, or not known everywhere yet.
+                Some((_, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)) => {
+                    let topics: Vec<Str> = ids.keys().cloned().collect();
+                    self.client.refresh_topics(&topics).await?;
+                    ids = self.topics_of_commit(&sorted).await?;
+                    self.pause().await;
+                }
+                Some((_, code)) if self.is_passing(code) => self.pause().await,
                 Some((partition, code)) => {
                     return Err(ConsumerError::Partition { partition, code });
                 }
@@ -217,7 +244,6 @@ impl Shared {
         refused: &Identity,
         offsets: &[(TopicPartition, OffsetAndMetadata)],
         code: ErrorCode,
-        deadline: Instant,
     ) -> Result<(), ConsumerError> {
         loop {
             let changed = self.changed.notified();
@@ -240,10 +266,7 @@ impl Shared {
                     return if kept { Ok(()) } else { Err(ConsumerError::Rebalanced) };
                 }
             }
-            tokio::select! {
-                () = changed => {}
-                () = tokio::time::sleep_until(deadline) => return Err(self.timed_out()),
-            }
+            changed.await;
         }
     }
 }

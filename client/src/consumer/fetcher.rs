@@ -15,7 +15,7 @@ use protocol::messages::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData,
 };
 use protocol::{ErrorCode, Records, Str, Uuid};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::config::millis;
 use super::error::ConsumerError;
@@ -23,6 +23,9 @@ use super::shared::{Leader, Shared};
 use super::state::{Wanted, is_stale_metadata};
 use super::topic_partition::{TopicPartition, group_by_topic};
 use crate::Error;
+
+/// The least time that a read takes to look up what it needs and to ask.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The requests under way. Whoever holds it reads for everybody.
 #[derive(Default)]
@@ -43,8 +46,15 @@ struct Answer {
 
 impl Shared {
     /// Sees to it that records are buffered, waiting at most `wait` for some.
+    /// Takes longer only for requests that do not wait, and not much.
     pub(super) async fn fetch(self: &Arc<Self>, wait: Duration) -> Result<(), ConsumerError> {
-        let deadline = Instant::now() + wait;
+        let now = Instant::now();
+        // What is under way then is there for the next read.
+        let read = timeout_at(now + wait.max(PATIENCE), self.fetch_until(now + wait));
+        read.await.unwrap_or(Ok(()))
+    }
+
+    async fn fetch_until(self: &Arc<Self>, deadline: Instant) -> Result<(), ConsumerError> {
         let _reader = self.reader();
         let mut fetcher = tokio::select! {
             fetcher = self.fetcher.lock() => fetcher,
@@ -63,27 +73,25 @@ impl Shared {
             }
             let now = Instant::now();
             let is_ready = self.state.lock().is_ready();
-            if is_first_round || !is_ready {
+            if is_first_round || (!is_ready && now < deadline) {
                 let waits = !is_ready && (!is_first_round || fetcher.in_flight.is_empty());
                 let until =
                     if waits { deadline.saturating_duration_since(now) } else { Duration::ZERO };
                 fetcher.send(self, until, is_first_round);
             }
             is_first_round = false;
-            if fetcher.short == 0 && (is_ready || now >= deadline) {
+            // Answers that do not wait for records are waited for even beyond the
+            // deadline, unless there is something already.
+            let is_asking = fetcher.short > 0;
+            if if is_asking { is_ready && now >= deadline } else { is_ready || now >= deadline } {
                 return Ok(());
             }
-            let retry_at = self.state.lock().next_retry(now).unwrap_or(deadline);
-            // Answers that do not wait for records are waited for even beyond the deadline.
-            let timer = if fetcher.short == 0 {
-                deadline.min(retry_at)
-            } else {
-                now + self.config.api_timeout
-            };
+            let retry_at = self.state.lock().next_retry(now).filter(|_| !is_asking);
+            let timer = retry_at.map_or(deadline, |retry_at| retry_at.min(deadline));
             tokio::select! {
                 Some(answer) = fetcher.in_flight.next() => fetcher.receive(self, answer),
-                () = changed, if fetcher.short == 0 => {}
-                () = sleep_until(timer) => {}
+                () = changed, if !is_asking => {}
+                () = sleep_until(timer), if timer > now => {}
                 () = self.cancel.cancelled() => {}
             }
         }
@@ -168,7 +176,9 @@ impl Fetcher {
         self.short -= usize::from(answer.is_short);
         let Answer { wanted, names, result, .. } = answer;
         let failed = match result {
-            Ok(response) if response.error_code.is_error() => Some(response.error_code),
+            Ok(response) if response.error_code.is_error() => {
+                Some(Error::Kafka { code: response.error_code, message: None })
+            }
             Ok(response) => {
                 for topic in response.responses {
                     let name = if topic.topic.is_empty() {
@@ -189,19 +199,18 @@ impl Fetcher {
                 }
                 None
             }
-            Err(error) => Some(error.error_code()),
+            Err(error) => Some(error),
         };
-        if let Some(code) = failed {
-            tracing::debug!(node = answer.node, code = code.name(), "a fetch failed");
+        if let Some(error) = failed {
+            tracing::debug!(node = answer.node, %error, "a fetch failed");
             shared.metadata_is_stale();
             let retry_at = Instant::now() + shared.config.retry_backoff;
             let mut state = shared.state.lock();
             for wanted in wanted.values() {
-                if code.is_retriable() {
+                if error.is_retriable() {
                     state.retry_later(&wanted.asked(), retry_at);
                 } else {
-                    let failure = ConsumerError::Partition { partition: wanted.name.clone(), code };
-                    state.partition_failed(&wanted.asked(), failure);
+                    state.partition_failed(&wanted.asked(), error.clone().into());
                 }
             }
         }

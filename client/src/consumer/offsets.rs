@@ -269,24 +269,24 @@ impl Shared {
                 state.seek(name, Position::Timestamp(timestamp))?;
             }
         }
-        let deadline = Instant::now() + self.config.api_timeout;
-        loop {
-            self.resolve().await;
-            {
-                let mut state = self.state.lock();
-                if let Some(failure) = names.iter().find_map(|name| state.take_failure(name)) {
-                    return Err(failure);
-                }
-                // A partition that went away meanwhile needs no position.
-                if !names
-                    .iter()
-                    .any(|name| state.partition(name).is_ok_and(Partition::is_unresolved))
+        let resolve_all = async {
+            loop {
+                self.resolve().await;
                 {
-                    return Ok(());
+                    let mut state = self.state.lock();
+                    if let Some(failure) = names.iter().find_map(|name| state.take_failure(name)) {
+                        return Err(failure);
+                    }
+                    // A partition that went away meanwhile needs no position.
+                    let waits = |name| state.partition(name).is_ok_and(Partition::is_unresolved);
+                    if !names.iter().any(waits) {
+                        return Ok(());
+                    }
                 }
+                self.pause().await;
             }
-            self.pause(deadline).await?;
-        }
+        };
+        self.in_time(resolve_all).await
     }
 
     /// What the policy says for a position outside of its partition.

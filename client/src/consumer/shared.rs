@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponseTopic};
 use protocol::{ErrorCode, Request, Str, Uuid};
 use tokio::sync::Notify;
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio::time::{Duration, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,7 +18,7 @@ use super::error::ConsumerError;
 use super::fetcher::Fetcher;
 use super::state::{State, TopicFilter};
 use super::topic_partition::TopicPartition;
-use crate::{AutoCreate, Client, Error, Purpose, Target, Topic};
+use crate::{AutoCreate, Backoff, Client, Error, Purpose, Target, Topic};
 
 /// How much later than it should an answer may come that the coordinator holds back.
 const PARKED_MARGIN: Duration = Duration::from_secs(5);
@@ -42,8 +42,10 @@ pub(super) struct Shared {
     pub(super) wake: Notify,
     pub(super) cancel: CancellationToken,
     pub(super) tasks: TaskTracker,
-    /// Leaders should be looked up again before they are used.
-    stale: AtomicBool,
+    /// How often somebody learnt that leaders may be wrong.
+    stale_hints: AtomicU64,
+    /// Up to which of these hints leaders were looked up since.
+    refreshed: AtomicU64,
     runtime: tokio::runtime::Handle,
 }
 
@@ -79,7 +81,8 @@ impl Shared {
             wake: Notify::new(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            stale: AtomicBool::new(false),
+            stale_hints: AtomicU64::new(0),
+            refreshed: AtomicU64::new(0),
         }
     }
 
@@ -155,43 +158,47 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    pub(super) fn timed_out(&self) -> ConsumerError {
-        ConsumerError::Timeout(self.config.api_timeout.as_millis())
-    }
-
-    /// The pause before something is tried again; an error when that would be after `deadline`.
-    pub(super) async fn pause(&self, deadline: Instant) -> Result<(), ConsumerError> {
-        let until = Instant::now() + self.config.retry_backoff;
-        if until > deadline {
-            return Err(self.timed_out());
-        }
+    /// A call of the application with its retries: ends in time, whatever it waits for.
+    pub(super) async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, ConsumerError>>,
+    ) -> Result<T, ConsumerError> {
+        let limit = self.config.api_timeout;
+        self.state.lock().check_open()?;
         tokio::select! {
-            () = sleep_until(until) => Ok(()),
+            biased;
+            outcome = timeout(limit, call) => {
+                outcome.unwrap_or_else(|_| Err(ConsumerError::Timeout(limit.as_millis())))
+            }
             () = self.cancel.cancelled() => Err(ConsumerError::Closed),
         }
+    }
+
+    /// The pause before something is tried again.
+    pub(super) async fn pause(&self) {
+        sleep(self.config.retry_backoff).await;
     }
 
     /// Looks up the positions of a new assignment; ends with it.
     pub(super) fn resolve_in_background(self: &Arc<Self>) {
         let shared = Arc::clone(self);
         let assignment_id = shared.state.lock().assignment_id;
+        let first = self.config.retry_backoff;
+        let backoff = Backoff { first, max: first.saturating_mul(10) };
         self.spawn(async move {
-            loop {
+            for round in 1.. {
                 tokio::select! {
                     () = shared.resolve() => {}
                     () = shared.cancel.cancelled() => return,
                 }
-                let retry_at = {
+                {
                     let state = shared.state.lock();
                     if state.assignment_id != assignment_id || state.is_resolved() {
                         return;
                     }
-                    state.next_retry(Instant::now())
-                };
-                let retry_at =
-                    retry_at.unwrap_or_else(|| Instant::now() + shared.config.retry_backoff);
+                }
                 tokio::select! {
-                    () = sleep_until(retry_at) => {}
+                    () = sleep(backoff.pause(round)) => {}
                     () = shared.cancel.cancelled() => return,
                 }
             }
@@ -214,6 +221,21 @@ impl Shared {
         self.client.call(Target::Any, Purpose::General, request).await
     }
 
+    /// For calls between two heartbeats: the session must not end meanwhile.
+    fn call_limit(&self) -> Duration {
+        self.config.api_timeout.min(self.config.session_timeout / 3)
+    }
+
+    /// For calls of the group task that are answered at once.
+    pub(super) async fn call_soon<R: Request>(
+        &self,
+        node: i32,
+        request: R,
+    ) -> Result<R::Response, Error> {
+        let limit = self.call_limit();
+        self.client.call_within(Target::Node(node), Purpose::General, request, limit).await
+    }
+
     /// Current metadata, past the client's cache.
     async fn describe(
         &self,
@@ -222,7 +244,9 @@ impl Shared {
     ) -> Result<Vec<MetadataResponseTopic>, ConsumerError> {
         let request =
             MetadataRequest { topics, allow_auto_topic_creation, ..MetadataRequest::default() };
-        Ok(self.call_any(request).await?.topics)
+        let limit = self.call_limit();
+        let answer = self.client.call_within(Target::Any, Purpose::General, request, limit).await;
+        Ok(answer?.topics)
     }
 
     /// How many partitions each topic has now. Topics that do not exist are left
@@ -239,7 +263,10 @@ impl Shared {
         for topic in described {
             let Some(name) = topic.name else { continue };
             match topic.error_code {
-                ErrorCode::TopicAuthorizationFailed | ErrorCode::InvalidTopicException => {
+                ErrorCode::InvalidTopicException => {
+                    return Err(ConsumerError::InvalidTopic(name.detached()));
+                }
+                ErrorCode::TopicAuthorizationFailed => {
                     return Err(ConsumerError::Topic {
                         topic: name.detached(),
                         code: topic.error_code,
@@ -312,26 +339,24 @@ impl Shared {
 
     /// Somebody learnt that what is known of leaders may be wrong.
     pub(super) fn metadata_is_stale(&self) {
-        self.stale.store(true, Ordering::Relaxed);
+        self.stale_hints.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Looks up the topics whose leaders are unknown; after a hint that
     /// leaders may be wrong, all of them.
     pub(super) async fn refresh_if_stale(&self, names: impl Iterator<Item = &TopicPartition>) {
-        let mut names = names.peekable();
-        // Whoever asks for nothing must not use the hint up.
-        let all = names.peek().is_some() && self.stale.swap(false, Ordering::Relaxed);
+        let hints = self.stale_hints.load(Ordering::Relaxed);
+        let all = hints > self.refreshed.load(Ordering::Relaxed);
         let wanting =
             names.filter(|name| all || self.leader(name).is_none()).map(|name| name.topic.clone());
         let topics: Vec<_> = wanting.collect::<BTreeSet<_>>().into_iter().collect();
         if topics.is_empty() {
             return;
         }
-        if let Err(error) = self.client.refresh_topics(&topics).await {
-            tracing::debug!(%error, "topics cannot be looked up");
-            if all {
-                self.metadata_is_stale();
-            }
+        // The hints count as followed only now: the caller may stop waiting.
+        match self.client.refresh_topics(&topics).await {
+            Ok(()) => _ = self.refreshed.fetch_max(hints, Ordering::Relaxed),
+            Err(error) => tracing::debug!(%error, "topics cannot be looked up"),
         }
     }
 

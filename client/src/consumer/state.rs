@@ -253,9 +253,13 @@ impl State {
         }
     }
 
-    /// Stops reading these and drops what is buffered of them.
+    /// Stops reading these, which were the group's, and drops what is buffered
+    /// of them. What was assigned without the group meanwhile is not its to take.
     pub(super) fn give_up(&mut self, names: &[TopicPartition]) {
         self.revoking = false;
+        if !self.uses_group() {
+            return;
+        }
         for name in names {
             self.partitions.remove(name);
         }
@@ -635,8 +639,9 @@ mod tests {
     /// Reads partitions 0 to `count` of topic t from offset 0.
     fn reading(count: i32) -> State {
         let mut state = State::default();
-        state.set_interest(Interest::Partitions);
+        state.set_interest(Interest::Topics(vec!["t".into()]));
         state.adopt((0..count).map(name));
+        state.has_assignment = true;
         for partition in 0..count {
             state.seek(&name(partition), at(0)).unwrap();
         }
@@ -797,6 +802,18 @@ mod tests {
         state.give_up(&[name(0)]);
         assert_eq!(state.partitions.len(), 1);
         assert!(!state.is_ready());
+    }
+
+    #[test]
+    fn the_group_takes_nothing_that_it_did_not_give() {
+        let mut state = reading(1);
+        state.begin_revoking(&[name(0)]);
+        state.set_interest(Interest::Nothing);
+        state.give_up_all();
+        state.set_interest(Interest::Partitions);
+        state.replace(vec![name(0)]);
+        state.give_up(&[name(0)]);
+        assert!(state.partitions.contains_key(&name(0)) && !state.revoking);
     }
 
     #[test]

@@ -322,7 +322,9 @@ impl Accumulator {
                 continue;
             };
             slot.unknown_since = None;
-            slot.topic_id = topic_id;
+            if std::mem::replace(&mut slot.topic_id, topic_id) != topic_id {
+                slot.partition.forgotten();
+            }
             slot.leader = partition.leader;
         }
         let waiting = std::mem::take(&mut self.leaderless);

@@ -18,6 +18,10 @@
 //! was not written goes back, and then everything starts with number 0 under
 //! another identity.
 //!
+//! A broker that does not know an identity lets it begin with any number, so
+//! batches follow each other without waiting only once one was accepted: behind
+//! a first batch that is refused, the second would be written in its place.
+//!
 //! # One caller never hurts another
 //! When a batch of several callers is refused, the partition settles, and what
 //! was not written is sent again, in order, one batch for each caller. Only who
@@ -40,6 +44,10 @@ use super::{Appended, ProduceError, ProducerConfig};
 /// Batches of a partition that may be without an answer: as many as brokers
 /// remember of each producer.
 pub(super) const MAX_IN_FLIGHT: usize = 5;
+
+/// How long a broker surely remembers a producer that writes nothing
+/// (`producer.id.expiration.ms` is a day by default).
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// How long a batch size that the broker refused is kept to.
 const SIZE_LIMIT_LASTS: Duration = Duration::from_secs(600);
@@ -222,6 +230,8 @@ pub(super) struct Partition {
     unresolved: VecDeque<Batch>,
     identity: Option<Identity>,
     next_sequence: i32,
+    /// When the broker last accepted a batch under this identity.
+    accepted_at: Option<Instant>,
     settling: Option<Settling>,
     size_limit: Option<(usize, Instant)>,
     /// Failures in a row.
@@ -232,6 +242,11 @@ pub(super) struct Partition {
 }
 
 impl Partition {
+    /// The partition was made anew: no broker knows the identity there.
+    pub(super) fn forgotten(&mut self) {
+        self.accepted_at = None;
+    }
+
     /// Queues the records of a call.
     pub(super) fn push(&mut self, call: &Arc<Call>, ranges: &[Range<usize>]) {
         let number = self.calls;
@@ -261,6 +276,7 @@ impl Partition {
         let since_oldest =
             self.unresolved.front().map_or(0, |oldest| self.batches - oldest.shipment.number);
         since_oldest < MAX_IN_FLIGHT as u64
+            && (self.accepted_at.is_some() || !config.is_idempotent())
             && self.queue.front().is_some_and(|front| {
                 front.alone || self.queued_bytes + HEADER_SIZE >= self.batch_limit(config)
             })
@@ -307,7 +323,9 @@ impl Partition {
             if config.is_idempotent() && self.identity != current {
                 self.identity = current;
                 self.next_sequence = 0;
+                self.accepted_at = None;
             }
+            self.accepted_at = self.accepted_at.filter(|at| now.instant - *at < REMEMBERED);
         } else if !self.may_pipeline(config) {
             return Next::Nothing;
         }
@@ -427,6 +445,7 @@ impl Partition {
                 if let Some(batch) = self.unresolved.remove(index) {
                     batch.written(appended);
                 }
+                self.accepted_at = Some(now);
                 self.failures = 0;
                 return;
             }
@@ -649,10 +668,30 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_that_the_broker_may_not_know_is_not_pipelined() {
+        let config = ProducerConfig { batch_size: 1_000, ..ProducerConfig::default() };
+        let mut partition = Partition::default();
+        push(&mut partition, 100);
+        let first = sent(next(&mut partition, &config));
+        assert!(matches!(next(&mut partition, &config), Next::Nothing));
+        written(&mut partition, &first, &config);
+        let second = sent(next(&mut partition, &config));
+        let third = sent(next(&mut partition, &config));
+        written(&mut partition, &second, &config);
+        written(&mut partition, &third, &config);
+        let late = Now { instant: Instant::now() + REMEMBERED, millis: 1_000 };
+        let next = |p: &mut Partition| p.next(Some(IDENTITY), None, late, Duration::ZERO, &config);
+        sent(next(&mut partition));
+        assert!(matches!(next(&mut partition), Next::Nothing), "it may be forgotten");
+    }
+
+    #[test]
     fn full_batches_are_pipelined_five_deep() {
         let config = ProducerConfig { batch_size: 1_000, ..ProducerConfig::default() };
         let mut partition = Partition::default();
         push(&mut partition, 100);
+        let first = sent(next(&mut partition, &config));
+        written(&mut partition, &first, &config);
         let batches: Vec<Shipment> =
             (0..MAX_IN_FLIGHT).map(|_| sent(next(&mut partition, &config))).collect();
         assert!(batches.iter().all(|batch| batch.size <= 1_000 && batch.records() == 7));

@@ -52,6 +52,8 @@ struct ProducerState {
 struct Log {
     records: Vec<u64>,
     producers: HashMap<i64, ProducerState>,
+    /// Apache Kafka lets a producer that it does not know begin anywhere.
+    takes_any_first_number: bool,
 }
 
 /// Values with this bit are refused.
@@ -95,8 +97,7 @@ impl Log {
                     return Err((ErrorCode::OutOfOrderSequenceNumber, Vec::new()));
                 }
             }
-        } else if first != 0 {
-            // Later Kafkas take any number of a producer they do not know; we never rely on it.
+        } else if first != 0 && !self.takes_any_first_number {
             return Err((ErrorCode::OutOfOrderSequenceNumber, Vec::new()));
         }
         let state = self
@@ -159,6 +160,7 @@ impl World {
             delivery_timeout: Duration::from_millis([500, 5_000][random.below(2) as usize]),
             ..ProducerConfig::default()
         };
+        let takes_any_first_number = random.one_in(2);
         Self {
             seed,
             faults: true,
@@ -167,7 +169,9 @@ impl World {
             connections: (0..NODES).map(|_| VecDeque::new()).collect(),
             builder: BatchBuilder::new(Compression::None),
             leaders: vec![0; PARTITIONS as usize],
-            logs: (0..PARTITIONS).map(|_| Log::default()).collect(),
+            logs: (0..PARTITIONS)
+                .map(|_| Log { takes_any_first_number, ..Log::default() })
+                .collect(),
             max_bytes: if random.one_in(3) { 61 + 4 * RECORD_BYTES } else { 1 << 20 },
             bumps_epochs: random.one_in(2),
             // Numbers wrap soon, epochs end soon.

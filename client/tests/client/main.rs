@@ -8,6 +8,8 @@
 
 mod admin;
 
+mod broken_connections;
+
 mod cluster;
 
 mod consumer;

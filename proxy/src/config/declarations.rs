@@ -78,7 +78,7 @@ pub(crate) const KEYS: &[ConfigKey] = &[
     key("rest.max.request.bytes", Long).default("67108864").at_least(1024)
         .doc("The largest request body; a larger one is answered with 413."),
     key("rest.max.inflight.bytes", Long).default("268435456").at_least(1024)
-        .doc("How many bytes of request bodies may be in memory. At the limit, requests are answered with 503 and Retry-After."),
+        .doc("How many bytes of request bodies may be in memory, and how many of records in answers. At the limit, requests are answered with 503 and Retry-After."),
     key("rest.max.connections", Int).default("25000").at_least(1)
         .doc("How many connections may be open. At the limit, new ones wait to be accepted."),
     key("idle.timeout.ms", Long).default("30000").at_least(1)

@@ -27,9 +27,9 @@ pub(super) struct LineReader<R> {
 /// Why there are no more lines.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    #[error("cannot read standard input: {0}")]
+    #[error("{0}")]
     Input(#[from] io::Error),
-    #[error("a line is longer than {0} bytes (max.request.size)")]
+    #[error("it is longer than {0} bytes (max.request.size)")]
     TooLong(usize),
 }
 
@@ -94,12 +94,15 @@ pub(super) struct LineParser {
     null_marker: Option<Vec<u8>>,
 }
 
+/// Name and value of a header; no value is null.
+type Header<'a> = (String, Option<&'a [u8]>);
+
 /// A line, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
-    headers: Vec<(String, Option<&'a [u8]>)>,
+    headers: Vec<Header<'a>>,
 }
 
 impl Line<'_> {
@@ -217,11 +220,7 @@ impl LineParser {
         Ok(Line { key, value: not_null(rest), headers })
     }
 
-    fn headers<'a>(
-        &self,
-        field: &'a [u8],
-        number: u64,
-    ) -> Result<Vec<(String, Option<&'a [u8]>)>, String> {
+    fn headers<'a>(&self, field: &'a [u8], number: u64) -> Result<Vec<Header<'a>>, String> {
         let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let is_null = |field: &[u8]| self.null_marker.as_deref() == Some(field);
         let mut pairs: Vec<&[u8]> = self.headers_separator.split(field).collect();

@@ -6,6 +6,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.serialization.*;
 
 /** Apache Kafka's own clients: see ../README.md. The group protocol is the third argument: classic or consumer. */
@@ -53,25 +54,16 @@ public class Client {
             consumer.seekToBeginning(consumer.assignment());
         });
         check("two members", take(members, CODECS.size() * PER_ROUND), CODECS);
-        for (Member member : members) member.call(Consumer::commitSync);
+        commitEverything(admin, members, partitions);
 
         System.out.println("restart");
         System.in.read();
 
         produce(producer, "after");
         check("after the restart", take(members, PER_ROUND), List.of("after"));
-        for (Member member : members) member.call(Consumer::commitSync);
-        for (Member member : members) member.close();
-
         // Whoever comes next finds nothing left to read.
-        Map<TopicPartition, OffsetAndMetadata> committed =
-            admin.listConsumerGroupOffsets(name).partitionsToOffsetAndMetadata().get();
-        Map<TopicPartition, ListOffsetsResult.ListOffsetsResultInfo> ends = admin.listOffsets(
-            partitions.stream().collect(Collectors.toMap(partition -> partition, partition -> OffsetSpec.latest()))).all().get();
-        for (TopicPartition partition : partitions) {
-            long end = ends.get(partition).offset();
-            expect("committed offset of " + partition, committed.get(partition).offset(), end);
-        }
+        commitEverything(admin, members, partitions);
+        for (Member member : members) member.close();
         producer.close();
     }
 
@@ -114,7 +106,10 @@ public class Client {
             expect(step + ": key", record.key(), "key-" + number % 10);
             expect(step + ": value", record.value(), number == 7 ? null : round + "-" + number);
             Integer before = last.put(round + record.key(), number);
-            if (before != null && before >= number) throw new AssertionError(step + ": order of " + round + record.key());
+            if (before != null && before >= number) {
+                throw new AssertionError(step + ": order of " + record.key() + ": " + got.stream()
+                    .map(one -> one.partition() + "@" + one.offset() + "=" + one.value()).toList());
+            }
         }
         List<String> wanted = rounds.stream()
             .flatMap(round -> IntStream.range(0, PER_ROUND).mapToObj(number -> round + "-" + number)).sorted().toList();
@@ -129,15 +124,42 @@ public class Client {
         while (!condition.call()) Thread.sleep(20);
     }
 
-    /** What the members read, once it is that many records together. */
+    /**
+     * What the members read, once it is that many records together. A client that loses its only broker forgets
+     * its metadata, which makes the group rebalance (KIP-1102): what was read before that comes again.
+     */
     static List<ConsumerRecord<String, String>> take(List<Member> members, int count) throws Exception {
-        await(() -> members.stream().mapToInt(member -> member.got.size()).sum() >= count);
-        List<ConsumerRecord<String, String>> all = new ArrayList<>();
-        for (Member member : members) member.call(consumer -> {
-            all.addAll(member.got);
-            member.got.clear();
+        Map<List<Object>, ConsumerRecord<String, String>> all = new HashMap<>();
+        await(() -> {
+            for (Member member : members) {
+                for (ConsumerRecord<String, String> record : member.got) {
+                    all.put(List.of(record.partition(), record.offset()), record);
+                }
+            }
+            return all.size() >= count;
         });
-        return all;
+        for (Member member : members) member.call(consumer -> member.got.clear());
+        return all.values().stream().sorted(Comparator.comparingLong(ConsumerRecord::offset)).toList();
+    }
+
+    /** Commits positions until those of all partitions are the ends. */
+    static void commitEverything(Admin admin, List<Member> members, List<TopicPartition> partitions) throws Exception {
+        Map<TopicPartition, Long> ends = new HashMap<>();
+        admin.listOffsets(partitions.stream().collect(Collectors.toMap(partition -> partition, partition -> OffsetSpec.latest())))
+            .all().get().forEach((partition, info) -> ends.put(partition, info.offset()));
+        await(() -> {
+            for (Member member : members) member.call(consumer -> {
+                try {
+                    consumer.commitSync();
+                } catch (CommitFailedException | RebalanceInProgressException again) {
+                    // The next poll joins again.
+                }
+            });
+            Map<TopicPartition, Long> committed = new HashMap<>();
+            admin.listConsumerGroupOffsets(name).partitionsToOffsetAndMetadata().get()
+                .forEach((partition, offset) -> committed.put(partition, offset.offset()));
+            return committed.equals(ends);
+        });
     }
 
     /** A consumer of the group in a thread of its own. */

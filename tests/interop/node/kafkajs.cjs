@@ -40,7 +40,7 @@ function checkEverything(step, got, expectedRounds) {
 
 // A consumer that keeps what it reads, and its assignment.
 async function member(groupId) {
-  const consumer = kafka.consumer({ groupId, sessionTimeout: 10000, heartbeatInterval: 300 });
+  const consumer = kafka.consumer({ groupId, sessionTimeout: 10000, heartbeatInterval: 300, maxWaitTimeInMs: 200 });
   const self = { consumer, got: [], partitions: [] };
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     self.partitions = payload.memberAssignment[name] ?? [];
@@ -119,6 +119,8 @@ async function main() {
   await producer.disconnect();
   await admin.disconnect();
   console.log('done');
+  // After a restart of the broker this client keeps a connection, and with it the process.
+  process.exit(0);
 }
 
 main().catch((error) => {

@@ -33,9 +33,11 @@ def consumer(**settings):
 
 
 def poll(consumer):
+    # A poll that ends while the group rebalances makes this client give up joining: a
+    # second is longer than members with the heartbeats below take to rejoin.
     return [
         (record.key, record.value, record.headers)
-        for batch in consumer.poll(timeout_ms=100).values()
+        for batch in consumer.poll(timeout_ms=1000).values()
         for record in batch
     ]
 
@@ -51,7 +53,7 @@ class Member(threading.Thread):
         self.start()
 
     def run(self):
-        consumer_ = consumer(group_id=name, client_id=self.client_id)
+        consumer_ = consumer(group_id=name, client_id=self.client_id, heartbeat_interval_ms=100)
         consumer_.subscribe([name])
         self.is_open = True
         while self.is_open:

@@ -164,17 +164,8 @@ impl BatchBuilder {
 
     /// Appends a record of another batch, headers and all. Its offset is lost.
     pub fn append_record(&mut self, record: &Record<'_>) {
-        let (headers_count, headers) = record.headers.wire();
-        let count = length(headers_count);
-        let body = nullable_size(record.key)
-            + nullable_size(record.value)
-            + varint_size(count)
-            + headers.len();
-        self.begin_record(record.timestamp, body);
-        put_nullable(&mut self.buffer, record.key);
-        put_nullable(&mut self.buffer, record.value);
-        super::varint::put_varint(&mut self.buffer, count);
-        self.buffer.extend_from_slice(headers);
+        self.begin_record(record.timestamp, record.body_size());
+        record.put_body(&mut self.buffer);
     }
 
     /// Appends the records of `range`. Those without a timestamp get `now`, in ms.

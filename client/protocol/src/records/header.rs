@@ -7,7 +7,7 @@ use super::{Compression, HEADER_SIZE, LOG_OVERHEAD, NO_SEQUENCE, RecordError};
 /// The header of a record batch.
 ///
 /// Nothing but the length and the message format is checked by reading one:
-/// [`validate`](super::validate) checks the rest.
+/// [`validate`](super::validate()) checks the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchHeader {
     /// Offset of the first record the batch was made with. 0 from a producer.

@@ -6,7 +6,7 @@
 //! # Reading
 //! [`batches`] cuts a fetched record set into [`Batch`]es without copying.
 //! [`Batch::record_section`] decompresses one under a cap, and [`RecordIter`]
-//! walks its records, borrowing keys and values. [`validate`] does the same
+//! walks its records, borrowing keys and values. [`validate()`] does the same
 //! for a broker that has to know everything before it appends.
 //!
 //! # Writing
@@ -19,6 +19,7 @@
 mod batch;
 mod buffer;
 mod builder;
+mod compacted;
 mod compression;
 mod control;
 pub mod edit;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::varint::{Cursor, NEGATIVE_LENGTH};
+use super::field::{length, nullable_size, put_nullable};
+use super::varint::{Cursor, NEGATIVE_LENGTH, put_varint, varint_size};
 use super::{BatchHeader, RecordError, TimestampType};
 
 /// One record, borrowed from the bytes of its batch.
@@ -18,6 +19,22 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// The headers, in the order of the sender.
     pub headers: Headers<'a>,
+}
+
+impl Record<'_> {
+    /// Bytes of key, value and headers in a batch.
+    pub(super) fn body_size(&self) -> usize {
+        let count = varint_size(length(self.headers.count));
+        nullable_size(self.key) + nullable_size(self.value) + count + self.headers.bytes.len()
+    }
+
+    /// Writes key, value and headers.
+    pub(super) fn put_body(&self, buffer: &mut Vec<u8>) {
+        put_nullable(buffer, self.key);
+        put_nullable(buffer, self.value);
+        put_varint(buffer, length(self.headers.count));
+        buffer.extend_from_slice(self.headers.bytes);
+    }
 }
 
 /// The headers of one record. Keys may repeat, and the order is kept.
@@ -61,11 +78,6 @@ impl<'a> Headers<'a> {
     /// Key and value of each header, the key as the bytes it is.
     pub fn iter_raw(&self) -> RawHeadersIter<'a> {
         RawHeadersIter { cursor: Cursor::new(self.bytes), left: self.count }
-    }
-
-    /// Count and headers as they are in a record.
-    pub(super) fn wire(&self) -> (usize, &'a [u8]) {
-        (self.count, self.bytes)
     }
 }
 

@@ -31,6 +31,7 @@ macro_rules! with_messages {
             }
             ApiKey::DescribeConfigs => $then!(DescribeConfigsRequest, DescribeConfigsResponse),
             ApiKey::CreatePartitions => $then!(CreatePartitionsRequest, CreatePartitionsResponse),
+            ApiKey::DeleteRecords => $then!(DeleteRecordsRequest, DeleteRecordsResponse),
             ApiKey::DeleteGroups => $then!(DeleteGroupsRequest, DeleteGroupsResponse),
             ApiKey::IncrementalAlterConfigs => {
                 $then!(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse)

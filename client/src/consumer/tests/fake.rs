@@ -2,7 +2,7 @@
 //! Tests change what it holds, make it refuse single requests, and read what
 //! it was asked.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +67,8 @@ pub(super) struct FakeState {
     topics: BTreeMap<Str, FakeTopic>,
     /// Refusals to come, by API, one request each.
     refusals: BTreeMap<ApiKey, VecDeque<ErrorCode>>,
+    /// Requests of these are never answered.
+    pub(super) silent: BTreeSet<ApiKey>,
     pub(super) committed: BTreeMap<(Str, i32), i64>,
     generation: i32,
     member: Option<Str>,
@@ -101,6 +103,11 @@ impl FakeBroker {
         let partitions = (0..partitions).map(|_| FakePartition::default()).collect();
         state.topics.insert(topic.into(), FakeTopic { id, leader_epoch: 0, partitions });
         drop(state);
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn delete(&self, topic: &str) {
+        self.state.lock().topics.remove(topic);
         self.changed.notify_waiters();
     }
 
@@ -174,6 +181,9 @@ impl FakeBroker {
         let key = header.supported().unwrap();
         let refusal = self.state.lock().refusals.get_mut(&key).and_then(VecDeque::pop_front);
         let code = refusal.unwrap_or_default();
+        if self.state.lock().silent.contains(&key) {
+            return std::future::pending().await;
+        }
         match key {
             ApiKey::ApiVersions => reply(&header, &api_versions()),
             ApiKey::Metadata => reply(&header, &self.metadata(&read(&mut reader, &header))),
@@ -459,13 +469,19 @@ impl FakeBroker {
         self.note("committed".to_owned());
         let groups = request.groups.into_iter().map(|group| {
             let topics = group.topics.unwrap_or_default().into_iter().map(|topic| {
-                let name = self.topic_name(&topic.name, topic.topic_id);
+                let state = self.state.lock();
+                let known = state.topics.iter().find(|(_, known)| known.id == topic.topic_id);
                 let partitions = topic.partition_indexes.into_iter().map(|partition_index| {
-                    let committed =
-                        self.state.lock().committed.get(&(name.clone(), partition_index)).copied();
+                    let committed = known.and_then(|(name, _)| {
+                        state.committed.get(&(name.clone(), partition_index)).copied()
+                    });
+                    let is_unknown = topic.name.is_empty() && known.is_none();
+                    let error_code =
+                        if is_unknown { ErrorCode::UnknownTopicId } else { ErrorCode::None };
                     OffsetFetchResponsePartitions {
                         partition_index,
                         committed_offset: committed.unwrap_or(-1),
+                        error_code,
                         ..Default::default()
                     }
                 });

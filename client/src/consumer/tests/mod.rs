@@ -86,6 +86,28 @@ async fn a_member_reads_from_what_was_committed() {
 }
 
 #[tokio::test]
+async fn nothing_is_committed_for_a_topic_that_does_not_exist() {
+    let broker = FakeBroker::new();
+    broker.create("t", 1);
+    broker.state.lock().committed.insert(("t".into(), 0), 1);
+    let consumer = assigned(&broker, OffsetReset::Latest);
+    // Without a group there is nobody to ask.
+    let names = [TopicPartition::new("nope", 0), partition(), TopicPartition::new("nope", 1)];
+    assert!(matches!(consumer.committed(&names).await, Err(ConsumerError::NoGroup)));
+    consumer.close().await;
+
+    let consumer = Consumer::new(client(&broker), config(OffsetReset::Latest));
+    let committed = consumer.committed(&names).await.unwrap();
+    let offsets: Vec<_> =
+        committed.iter().map(|(_, committed)| committed.as_ref().map(|c| c.offset)).collect();
+    assert_eq!(offsets, [None, Some(1), None]);
+    // It is deleted while its topic is still known here.
+    broker.delete("t");
+    assert!(consumer.committed(&names).await.unwrap().iter().all(|(_, c)| c.is_none()));
+    consumer.close().await;
+}
+
+#[tokio::test]
 async fn without_a_commit_the_reset_policy_is_applied_at_once() {
     for (reset, expected) in [(OffsetReset::Earliest, "a b"), (OffsetReset::Latest, "b")] {
         let broker = FakeBroker::new();
@@ -145,6 +167,106 @@ async fn a_read_without_wait_asks_once() {
     consumer.fetch(Duration::ZERO).await.unwrap();
     assert_eq!(take(&consumer), "a");
     assert_eq!(broker.count_asked("fetch"), 1);
+    consumer.close().await;
+}
+
+#[tokio::test]
+async fn a_read_of_nothing_ends_when_its_wait_is_over() {
+    let broker = FakeBroker::new();
+    broker.create("t", 1);
+    let consumer = assigned(&broker, OffsetReset::Earliest);
+    consumer.fetch(Duration::ZERO).await.unwrap();
+    assert_eq!(broker.count_asked("fetch"), 1);
+    consumer.fetch(Duration::from_millis(3)).await.unwrap();
+    assert_eq!(take(&consumer), "");
+    consumer.close().await;
+}
+
+#[tokio::test]
+async fn consumers_of_one_client_do_not_wait_for_each_other() {
+    let broker = FakeBroker::new();
+    broker.create("t", 2);
+    let client = client(&broker);
+    let consumers = [0, 1].map(|partition| {
+        let config = ConsumerConfig { group_id: None, ..config(OffsetReset::Earliest) };
+        let consumer = Consumer::new(client.clone(), config);
+        consumer.assign(vec![TopicPartition::new("t", partition)]).unwrap();
+        consumer
+    });
+    tokio::select! {
+        _ = consumers[0].fetch(LONG) => panic!("there is nothing to read"),
+        () = broker.wait_asked("fetch 0@0") => {}
+    }
+    broker.append("t", 1, &["a"]);
+    assert_eq!(read(&consumers[1]).await, "a");
+    for consumer in consumers {
+        consumer.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_broker_holds_no_call_up_for_ever() {
+    for api in [ApiKey::Metadata, ApiKey::ListOffsets, ApiKey::Fetch] {
+        let broker = FakeBroker::new();
+        broker.create("t", 1);
+        broker.state.lock().silent.insert(api);
+        let consumer = assigned(&broker, OffsetReset::Earliest);
+        for wait in [Duration::ZERO, Duration::from_secs(7)] {
+            let begun = Instant::now();
+            consumer.fetch(wait).await.unwrap();
+            let limit = wait.max(Duration::from_secs(6));
+            assert!(begun.elapsed() <= limit, "{} {:?}", api.name(), begun.elapsed());
+        }
+        consumer.close().await;
+    }
+    for api in [ApiKey::FindCoordinator, ApiKey::OffsetCommit, ApiKey::OffsetFetch] {
+        let broker = FakeBroker::new();
+        broker.create("t", 1);
+        broker.state.lock().silent.insert(api);
+        let consumer = Consumer::new(client(&broker), config(OffsetReset::Earliest));
+        let begun = Instant::now();
+        let committed = consumer.committed(&[partition()]).await.err();
+        let commit = consumer.commit(&[(partition(), 5.into())]).await.err();
+        let late = [committed, commit].into_iter().flatten();
+        assert!(late.clone().count() > 0 && begun.elapsed() <= 2 * LONG, "{}", api.name());
+        for error in late {
+            assert_eq!(error.error_code(), ErrorCode::RequestTimedOut, "{}", api.name());
+        }
+        consumer.close().await;
+    }
+}
+
+#[tokio::test]
+async fn closing_ends_the_reads_of_clones() {
+    let broker = FakeBroker::new();
+    broker.create("t", 1);
+    let consumer = subscribed(&broker, config(OffsetReset::Earliest)).await;
+    let clone = consumer.clone();
+    let close = async {
+        broker.wait_asked("fetch 0@0").await;
+        consumer.close().await;
+    };
+    let (outcome, ()) = futures_util::future::join(clone.fetch(LONG), close).await;
+    assert!(matches!(outcome, Err(ConsumerError::Closed)), "{outcome:?}");
+    assert!(matches!(clone.take(&mut |_| Take::Yes), Err(ConsumerError::Closed)));
+    assert_eq!(clone.assignment(), []);
+}
+
+#[tokio::test]
+async fn the_same_subscription_again_changes_nothing() {
+    let broker = FakeBroker::new();
+    broker.create("t", 1);
+    let consumer = subscribed(&broker, config(OffsetReset::Earliest)).await;
+    consumer.subscribe_topics(vec!["t".into(), "t".into()]).unwrap();
+    assert_eq!(consumer.assignment(), [partition()]);
+    let before = broker.count_asked("heartbeat");
+    while broker.count_asked("heartbeat") < before + 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(broker.count_asked("sync"), 1);
+    consumer.subscribe_topics(Vec::new()).unwrap();
+    assert!(matches!(consumer.fetch(LONG).await, Err(ConsumerError::NotSubscribed)));
+    broker.wait_asked("leave").await;
     consumer.close().await;
 }
 
@@ -369,6 +491,19 @@ async fn a_commit_during_a_rebalance_goes_out_in_the_next_generation() {
     consumer.commit(&[(partition(), OffsetAndMetadata::from(5))]).await.unwrap();
     assert_eq!(broker.count_asked("commit t-0@5 in 2"), 1);
     consumer.close().await;
+}
+
+#[tokio::test]
+async fn a_commit_after_a_topic_was_made_again_goes_to_the_new_one() {
+    for code in [ErrorCode::UnknownTopicId, ErrorCode::UnknownTopicOrPartition] {
+        let broker = FakeBroker::new();
+        broker.create("t", 1);
+        let consumer = Consumer::new(client(&broker), config(OffsetReset::Earliest));
+        broker.refuse(ApiKey::OffsetCommit, code);
+        consumer.commit(&[(partition(), OffsetAndMetadata::from(5))]).await.unwrap();
+        assert_eq!(broker.count_asked("commit t-0@5"), 2, "{}", code.name());
+        consumer.close().await;
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,6 @@
+//! Tests of the REST proxy on whatever broker [`Stack`](crate::harness::Stack) names.
+
+mod consumers;
+mod golden;
+mod negotiation;
+mod transcripts;
