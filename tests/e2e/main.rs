@@ -19,3 +19,4 @@ mod interop;
 mod log;
 mod logs;
 mod proxy;
+mod registry;

@@ -1,5 +1,5 @@
 // Registers, looks up, compares and deletes with franz-go's registry client.
-// Arguments: the URL of the registry.
+// Arguments: the URL of the registry, host:port of the broker (not used).
 package main
 
 import (
@@ -61,5 +61,5 @@ func main() {
 	}
 	check("deleted", must(client.DeleteSubject(ctx, "go-value", sr.SoftDelete)), []int{1, 2})
 	check("deleted", must(client.DeleteSubject(ctx, "go-value", sr.HardDelete)), []int{1, 2})
-	fmt.Println("all done")
+	fmt.Println("done")
 }

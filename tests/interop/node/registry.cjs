@@ -30,7 +30,7 @@ async function main() {
     { subject: 'trip-value' },
   );
   assert.equal((await registry.decode(await registry.encode(proto.id, { n: 7 }))).n, 7);
-  console.log('all done');
+  console.log('done');
 }
 
 main().catch((error) => {
