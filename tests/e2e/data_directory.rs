@@ -185,6 +185,7 @@ fn no_topic_takes_the_place_of_a_file_of_ours() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test may lose what it has moved")]
 fn records_without_their_metadata_are_not_met_with_an_empty_broker() {
     let setup = used_directory();
     let metadata = setup.data().join("cluster-metadata");
