@@ -43,7 +43,7 @@ fn what_the_readme_says_works() {
         r#"{"topic":"jsontest","key":"k","value":{"foo":"bar"},"partition":0,"offset":0}"#,
         r#"/consumers/old-readers/instances/old"#,
         r#"[{"topic":"jsontest","partition":0,"consumed":0,"committed":0}]"#,
-        r#"{"id":1,"#,
+        r#"{"id":1}"#,
         r#""subject":"users-value","version":1"#,
         r#""is_compatible":false"#,
         "READER_FIELD_MISSING_DEFAULT_VALUE",
