@@ -78,7 +78,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "serve",
         kafka_name: None,
-        about: "Start broker and REST proxy (what `ottla` alone does)",
+        about: "Start broker, REST proxy and Schema Registry (what `ottla` alone does)",
         run: serve::run,
     },
     Command {
@@ -195,7 +195,7 @@ fn help() -> String {
         .map(|command| format!("  {:width$}  {}\n", command.name, command.about))
         .collect();
     format!(
-        "Kafka you can curl: a Kafka broker and a REST proxy in one program.\n\n\
+        "Kafka you can curl: a Kafka broker, a REST proxy and a Schema Registry in one program.\n\n\
          Usage: ottla [COMMAND] [OPTIONS]\n\n\
          Commands:\n{rows}\n\
          Run ottla COMMAND --help for the options of a command.\n"

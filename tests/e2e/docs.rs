@@ -27,6 +27,7 @@ fn what_the_readme_says_works() {
         // The ports are others here, and answers of HTTP with an error must not pass.
         let script = block
             .replace("http://localhost:8082", server.rest())
+            .replace("http://localhost:8081", server.registry())
             .replace("curl ", "curl --silent --show-error --fail-with-body ")
             .replace(" --topic", &format!(" --bootstrap-server {} --topic", server.broker()))
             .replace(
@@ -42,6 +43,10 @@ fn what_the_readme_says_works() {
         r#"{"topic":"jsontest","key":"k","value":{"foo":"bar"},"partition":0,"offset":0}"#,
         r#"/consumers/old-readers/instances/old"#,
         r#"[{"topic":"jsontest","partition":0,"consumed":0,"committed":0}]"#,
+        r#"{"id":1}"#,
+        r#""subject":"users-value","version":1"#,
+        r#""is_compatible":false"#,
+        "READER_FIELD_MISSING_DEFAULT_VALUE",
         "Created topic orders.\n",
         "\n10\n",
     ] {

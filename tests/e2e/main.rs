@@ -21,3 +21,4 @@ mod interop;
 mod log;
 mod logs;
 mod proxy;
+mod registry;

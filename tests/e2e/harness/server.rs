@@ -26,7 +26,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Broker and proxy on free ports, with a data directory of their own.
+    /// Broker, proxy and registry on free ports, with a data directory of their own.
     pub(crate) fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let data = folder.path().join("data").display().to_string();
@@ -34,13 +34,15 @@ impl Setup {
             .set("log.dirs", &data)
             .set("listeners", "PLAINTEXT://127.0.0.1:0")
             .set("rest.listeners", "http://127.0.0.1:0")
+            .set("registry.listeners", "http://127.0.0.1:0")
     }
 
-    /// Only the proxy, on this cluster.
+    /// Only proxy and registry, on this cluster.
     pub(crate) fn proxy_of(bootstrap: &str) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         Self { settings: vec![], bootstrap: Some(bootstrap.into()), folder }
             .set("rest.listeners", "http://127.0.0.1:0")
+            .set("registry.listeners", "http://127.0.0.1:0")
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
@@ -51,7 +53,9 @@ impl Setup {
     /// The same ports as this server has.
     pub(crate) fn on_ports_of(self, server: &Server) -> Self {
         let listeners = format!("PLAINTEXT://{}", server.broker());
-        self.set("listeners", &listeners).set("rest.listeners", &server.rest)
+        self.set("listeners", &listeners)
+            .set("rest.listeners", &server.rest)
+            .set("registry.listeners", &server.registry)
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -74,7 +78,10 @@ impl Setup {
         }
         // What the shell of the developer sets must not reach the test.
         for (name, _) in std::env::vars() {
-            if ["OTTLA_", "KAFKA_"].iter().any(|prefix| name.starts_with(prefix)) {
+            if ["OTTLA_", "KAFKA_", "SCHEMA_REGISTRY_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            {
                 command.env_remove(name);
             }
         }
@@ -108,6 +115,7 @@ impl Setup {
             process,
             broker: ready["broker"].as_str().map(str::to_owned),
             rest: ready["rest"].as_str().expect("the proxy runs").to_owned(),
+            registry: ready["registry"].as_str().expect("the registry runs").to_owned(),
             setup: self.clone(),
         }
     }
@@ -119,6 +127,7 @@ pub(crate) struct Server {
     process: Child,
     broker: Option<String>,
     rest: String,
+    registry: String,
     setup: Setup,
 }
 
@@ -131,6 +140,11 @@ impl Server {
     /// The URL of the proxy.
     pub(crate) fn rest(&self) -> &str {
         &self.rest
+    }
+
+    /// The URL of the registry.
+    pub(crate) fn registry(&self) -> &str {
+        &self.registry
     }
 
     pub(crate) fn http(&self) -> Http {
