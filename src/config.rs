@@ -16,7 +16,6 @@ mod program;
 mod properties;
 #[cfg(test)]
 mod reference;
-mod registry_names;
 mod toml_file;
 
 use std::collections::BTreeMap;
@@ -134,6 +133,8 @@ pub(crate) struct Config {
     pub(crate) broker: broker::Config,
     /// The REST proxy.
     pub(crate) proxy: proxy::Config,
+    /// The Schema Registry.
+    pub(crate) registry: registry::Config,
     /// What the log should tell: `notes` for the curious, `warnings` for whoever operates this.
     pub(crate) notes: Vec<String>,
     pub(crate) warnings: Vec<String>,
@@ -171,14 +172,15 @@ impl Config {
             broker::Config::from_values(values_of(Owner::Broker, &settings)).map_err(&mut refuse);
         let proxy =
             proxy::Config::from_values(&values_of(Owner::Proxy, &settings)).map_err(&mut refuse);
-        check_types(Owner::Registry, &settings).map_err(&mut refuse).ok();
-        match (program, broker, proxy) {
-            (Ok(program), Ok(broker), Ok(proxy)) if errors.is_empty() => {
+        let registry = registry::Config::from_values(&values_of(Owner::Registry, &settings))
+            .map_err(&mut refuse);
+        match (program, broker, proxy, registry) {
+            (Ok(program), Ok(broker), Ok(proxy), Ok(registry)) if errors.is_empty() => {
                 let notes = [without_effect(&settings), without_broker(&proxy, &settings)];
                 let notes = notes.into_iter().flatten().collect();
                 let mut warnings = warnings;
                 warnings.extend(risky(&broker, &settings));
-                Ok(Self { program, broker, proxy, notes, warnings, settings })
+                Ok(Self { program, broker, proxy, registry, notes, warnings, settings })
             }
             _ => Err(Refused(errors)),
         }
@@ -240,16 +242,6 @@ fn values_of(owner: Owner, settings: &BTreeMap<String, Setting>) -> ConfigValues
         .filter(|(name, _)| names::find(name).is_some_and(|known| known.owner == owner))
         .map(|(name, setting)| (name.clone(), setting.text.clone()))
         .collect()
-}
-
-/// Checks values of an owner that reads none of them yet.
-fn check_types(owner: Owner, settings: &BTreeMap<String, Setting>) -> Result<(), Vec<ConfigError>> {
-    let known = settings.iter().filter_map(|(name, setting)| Some((names::find(name)?, setting)));
-    let errors: Vec<ConfigError> = known
-        .filter(|(known, _)| known.owner == owner)
-        .filter_map(|(known, setting)| known.key.parse(&setting.text).err())
-        .collect();
-    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 /// The error with the place that it comes from.

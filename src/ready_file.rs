@@ -16,6 +16,9 @@ pub(crate) struct Services {
     /// A URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rest: Option<String>,
+    /// A URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registry: Option<String>,
 }
 
 /// The file, from the start of the program to its end. It is there exactly
@@ -84,11 +87,12 @@ mod tests {
             pid: 7,
             broker: Some("127.0.0.1:9092".into()),
             rest: Some("http://127.0.0.1:8082".into()),
+            registry: Some("http://127.0.0.1:8081".into()),
         };
         file.write(&services).unwrap();
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
-            "{\"pid\":7,\"broker\":\"127.0.0.1:9092\",\"rest\":\"http://127.0.0.1:8082\"}\n"
+            "{\"pid\":7,\"broker\":\"127.0.0.1:9092\",\"rest\":\"http://127.0.0.1:8082\",\"registry\":\"http://127.0.0.1:8081\"}\n"
         );
         assert_eq!(
             std::fs::read_dir(folder.path()).unwrap().count(),

@@ -1,16 +1,17 @@
 //! Start and stop of everything, in order.
 //!
 //! ```text
-//! start   ready file away → broker (takes its directory, recovers, listens) → client → REST proxy
-//!         → first answer → ready file, start-up message
-//! stop    ready file away → REST proxy (finishes its requests) → client → broker (syncs, marks a clean stop)
+//! start   ready file away → broker (takes its directory, recovers, listens) → client → Schema Registry
+//!         → REST proxy → first answer, schemas read → ready file, start-up message
+//! stop    ready file away → REST proxy (finishes its requests) → Schema Registry → client
+//!         → broker (syncs, marks a clean stop)
 //! ```
 //!
 //! With `bootstrap.servers` there is no broker, and the client connects to
 //! that cluster over TCP.
 //!
 //! # Threads
-//! `worker.threads` of the HTTP server, as many of the one runtime in which
+//! `worker.threads` of each HTTP server, as many of the one runtime in which
 //! broker and client live, and the threads of the broker's log.
 
 use std::fmt::Write;
@@ -57,6 +58,8 @@ pub(crate) enum StartError {
     ReadyFile { path: PathBuf, source: io::Error },
     #[error("cannot start the broker: {0}{hint}", hint = broker_hint(.0))]
     Broker(#[from] broker::StartError),
+    #[error("cannot start the Schema Registry: {0}{hint}", hint = port_hint(.0, "registry.listeners", "http"))]
+    Registry(#[source] io::Error),
     #[error("cannot start the REST proxy: {0}{hint}", hint = port_hint(.0, "rest.listeners", "http"))]
     Proxy(#[source] io::Error),
 }
@@ -121,12 +124,13 @@ struct Running {
     /// Where the data lies, for the start-up message.
     data: Vec<PathBuf>,
     client: Client,
+    registry: registry::Server,
     proxy: proxy::Server,
 }
 
 impl Running {
     async fn start(config: Config) -> Result<Self, StartError> {
-        let Config { program, broker, proxy, .. } = config;
+        let Config { program, broker, proxy, registry, .. } = config;
         let bundled = if proxy.bootstrap_servers.is_empty() { Some(broker) } else { None };
         let data = bundled.as_ref().map(|config| config.log_dirs.clone()).unwrap_or_default();
         let broker = match bundled {
@@ -134,13 +138,21 @@ impl Running {
             None => None,
         };
         let client = connect(proxy.client(), broker.as_ref());
-        match proxy::serve(proxy, client.clone(), program.worker_threads).await {
-            Ok(proxy) => Ok(Self { broker, data, client, proxy }),
-            Err(error) => {
-                client.close().await;
-                if let Some(broker) = broker {
-                    broker.shutdown().await;
+        let workers = program.worker_threads;
+        let is_own_cluster = broker.is_some();
+        let registry =
+            match registry::serve(registry, client.clone(), is_own_cluster, workers).await {
+                Ok(registry) => registry,
+                Err(error) => {
+                    stop_cluster(client, broker).await;
+                    return Err(StartError::Registry(error));
                 }
+            };
+        match proxy::serve(proxy, client.clone(), workers).await {
+            Ok(proxy) => Ok(Self { broker, data, client, registry, proxy }),
+            Err(error) => {
+                registry.stop().await;
+                stop_cluster(client, broker).await;
                 Err(StartError::Proxy(error))
             }
         }
@@ -153,6 +165,7 @@ impl Running {
         format: LoggingFormat,
     ) -> Result<(), StartError> {
         self.first_answer().await;
+        self.registry.registry().loaded().await;
         let services = self.services();
         if let Some(file) = file {
             file.write(&services)?;
@@ -163,6 +176,7 @@ impl Running {
                 version = env!("CARGO_PKG_VERSION"),
                 broker = services.broker,
                 rest = services.rest,
+                registry = services.registry,
                 "ready"
             ),
         }
@@ -189,11 +203,12 @@ impl Running {
 
     fn services(&self) -> Services {
         let broker = self.broker.as_ref().and_then(|broker| broker.addresses().first());
-        let rest = self.proxy.addresses().first();
+        let url = |address: &SocketAddr| format!("http://{}", reachable(*address));
         Services {
             pid: std::process::id(),
             broker: broker.map(|address| reachable(*address).to_string()),
-            rest: rest.map(|address| format!("http://{}", reachable(*address))),
+            rest: self.proxy.addresses().first().map(url),
+            registry: self.registry.addresses().first().map(url),
         }
     }
 
@@ -206,6 +221,7 @@ impl Running {
         }
         let rest = services.rest.as_deref().unwrap_or_default();
         row("REST proxy", rest);
+        row("Registry", services.registry.as_deref().unwrap_or_default());
         for data in &self.data {
             row(
                 "Data",
@@ -222,14 +238,19 @@ impl Running {
     /// Stops in the order that lets each part finish its work on the next one.
     async fn stop(self) {
         self.proxy.stop().await;
-        self.client.close().await;
-        if let Some(broker) = self.broker {
-            broker.shutdown().await;
-        }
+        self.registry.stop().await;
+        stop_cluster(self.client, self.broker).await;
     }
 }
 
-/// The client of the proxy: to the broker in this process, or to a cluster.
+async fn stop_cluster(client: Client, broker: Option<Arc<Broker>>) {
+    client.close().await;
+    if let Some(broker) = broker {
+        broker.shutdown().await;
+    }
+}
+
+/// The client of proxy and registry: to the broker in this process, or to a cluster.
 fn connect(config: ClientConfig, broker: Option<&Arc<Broker>>) -> Client {
     let (connector, config): (Arc<dyn Connector>, _) = match broker {
         None => (Arc::new(TcpConnector), config),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use protocol::config_def::{ConfigKey, nearest_name};
 
-use super::{program, registry_names};
+use super::program;
 
 /// The part of the program that a setting belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +39,7 @@ static DECLARED: LazyLock<BTreeMap<&'static str, Known>> = LazyLock::new(|| {
     let program = program::KEYS.iter().map(|key| (Owner::Program, key));
     let broker = broker::config::definition().iter().map(|key| (Owner::Broker, key));
     let proxy = proxy::config::definition().iter().map(|key| (Owner::Proxy, key));
-    let registry = registry_names::KEYS.iter().map(|key| (Owner::Registry, key));
+    let registry = registry::config::definition().iter().map(|key| (Owner::Registry, key));
     let mut declared = BTreeMap::new();
     for (owner, key) in program.chain(broker).chain(proxy).chain(registry) {
         declared.entry(key.name).or_insert(Known { owner, key });
@@ -189,7 +189,7 @@ mod tests {
             (Owner::Program, program::KEYS.iter().map(|key| key.name).collect::<Vec<_>>()),
             (Owner::Broker, broker::config::definition().iter().map(|key| key.name).collect()),
             (Owner::Proxy, proxy::config::definition().iter().map(|key| key.name).collect()),
-            (Owner::Registry, registry_names::KEYS.iter().map(|key| key.name).collect()),
+            (Owner::Registry, registry::config::definition().iter().map(|key| key.name).collect()),
         ];
         for (owner, names) in declared {
             for name in names {

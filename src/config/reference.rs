@@ -28,6 +28,7 @@ fn page() -> String {
         ("The program", Owner::Program),
         ("The broker", Owner::Broker),
         ("The REST proxy", Owner::Proxy),
+        ("The Schema Registry", Owner::Registry),
     ] {
         let keys: Vec<&ConfigKey> =
             names::all().filter(|known| known.owner == owner).map(|known| known.key).collect();
@@ -116,6 +117,7 @@ fn sample() -> String {
         ("The program", Owner::Program),
         ("The broker", Owner::Broker),
         ("The REST proxy", Owner::Proxy),
+        ("The Schema Registry", Owner::Registry),
     ] {
         let _ = writeln!(sample, "\n##### {title} #####");
         for known in names::all().filter(|known| known.owner == owner) {

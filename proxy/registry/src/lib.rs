@@ -1,0 +1,39 @@
+//! A Schema Registry: Avro, JSON Schema and Protobuf schemas, kept under
+//! subjects, checked for compatibility and served over HTTP.
+//!
+//! [`content`] is what a client registers, [`schema`] what it means; the three
+//! formats live in [`avro`], [`json_schema`] and [`protobuf`] and meet only in
+//! [`schema::Schema`].
+
+//!
+//! [`Registry`] keeps schemas in a topic through the Kafka client (`store`),
+//! agrees with other registries of the cluster on one that writes
+//! (`election`), and is served over HTTP (`http`).
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod avro;
+mod compatibility;
+pub mod config;
+pub mod content;
+mod election;
+mod error;
+mod http;
+pub mod json_schema;
+pub mod protobuf;
+mod registry;
+pub mod schema;
+mod store;
+pub mod subject;
+mod worker;
+pub mod wire;
+
+pub use compatibility::Level;
+pub use config::Config;
+pub use content::{Content, Metadata, Reference, Rule, RuleSet, SchemaType};
+pub use error::Error;
+pub use http::{Server, serve};
+pub use registry::{ConfigUpdate, Prefix, ReferenceRequest, Registration, Registry, Version};
+pub use schema::{Incompatibility, InvalidSchema, ResolvedReference, Schema};
+pub use store::{Filter, Mode, Policy, StoredSchema, SubjectConfig};
+pub use subject::{Subject, SubjectNameStrategy};
