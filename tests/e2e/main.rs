@@ -17,3 +17,4 @@ mod examples;
 mod harness;
 mod interop;
 mod proxy;
+mod schemas;

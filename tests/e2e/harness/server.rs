@@ -34,13 +34,15 @@ impl Setup {
             .set("log.dirs", &data)
             .set("listeners", "PLAINTEXT://127.0.0.1:0")
             .set("rest.listeners", "http://127.0.0.1:0")
+            .set("registry.listeners", "http://127.0.0.1:0")
     }
 
-    /// Only the proxy, on this cluster.
+    /// Only proxy and registry, on this cluster.
     pub(crate) fn proxy_of(bootstrap: &str) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         Self { settings: vec![], bootstrap: Some(bootstrap.into()), folder }
             .set("rest.listeners", "http://127.0.0.1:0")
+            .set("registry.listeners", "http://127.0.0.1:0")
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
@@ -51,7 +53,9 @@ impl Setup {
     /// The same ports as this server has.
     pub(crate) fn on_ports_of(self, server: &Server) -> Self {
         let listeners = format!("PLAINTEXT://{}", server.broker());
-        self.set("listeners", &listeners).set("rest.listeners", &server.rest)
+        self.set("listeners", &listeners)
+            .set("rest.listeners", &server.rest)
+            .set("registry.listeners", &server.registry)
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -108,6 +112,7 @@ impl Setup {
             process,
             broker: ready["broker"].as_str().map(str::to_owned),
             rest: ready["rest"].as_str().expect("the proxy runs").to_owned(),
+            registry: ready["registry"].as_str().expect("the registry runs").to_owned(),
             setup: self.clone(),
         }
     }
@@ -119,6 +124,7 @@ pub(crate) struct Server {
     process: Child,
     broker: Option<String>,
     rest: String,
+    registry: String,
     setup: Setup,
 }
 
@@ -133,8 +139,18 @@ impl Server {
         &self.rest
     }
 
+    /// The URL of the Schema Registry.
+    pub(crate) fn registry(&self) -> &str {
+        &self.registry
+    }
+
     pub(crate) fn http(&self) -> Http {
         Http::new(&self.rest)
+    }
+
+    /// The Schema Registry.
+    pub(crate) fn registry_http(&self) -> Http {
+        Http::new(&self.registry)
     }
 
     pub(crate) fn setup(&self) -> &Setup {
