@@ -135,8 +135,9 @@ fn our_own_options_say_the_same_in_fewer_words() {
         };
         printed(&produce(&["--value-schema", schema, "--schema-type", schema_type], line));
         printed(&produce(&["--value-schema-file", file, "--schema-type", schema_type], line));
-        let answer = server.registry_http().get(&format!("/subjects/{topic}-value/versions/1"));
-        let id = answer.send().expect(200).json()["id"].to_string();
+        let version = format!("/subjects/{topic}-value/versions/1");
+        let answer = server.registry_http().get(&version).send().expect(200);
+        let id = answer.json()["id"].to_string();
         printed(&produce(&["--value-schema-id", &id], line));
         refused(&produce(&["--value-schema-id", &id], "[1]"));
         refused(&produce(&["--value-schema-id", "987654"], line));

@@ -2,14 +2,15 @@
 //! consumes and produces, how Accept chooses among that, and which version of
 //! the API a request speaks.
 
-use crate::harness::http::{BINARY_V1, BINARY_V2, JSON_V1, JSON_V2, V1, V2};
+use crate::harness::http::{
+    AVRO_V1, AVRO_V2, BINARY_V1, BINARY_V2, JSON_V1, JSON_V2, JSONSCHEMA_V2, PROTOBUF_V2, V1, V2,
+};
 use crate::harness::kafka::Cluster;
 use crate::harness::{Http, Stack, unique};
 
 const JSON: &str = "application/json";
 const KAFKA: &str = "application/vnd.kafka+json";
 const OCTETS: &str = "application/octet-stream";
-const PROTOBUF_V2: &str = "application/vnd.kafka.protobuf.v2+json";
 
 /// Sends one request and gives status, Content-Type and the `error_code`, if any.
 fn answer(http: &Http, row: &Row<'_>) -> (u16, String, u64) {
