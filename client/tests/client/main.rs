@@ -14,6 +14,8 @@ mod cluster;
 
 mod consumer;
 
+mod group_member;
+
 mod producer;
 
 use std::io::Write;

@@ -9,6 +9,8 @@ mod number;
 mod oracle;
 mod parser;
 mod plan;
+#[cfg(test)]
+mod recorded;
 mod schema;
 mod text;
 

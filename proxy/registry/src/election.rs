@@ -14,6 +14,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,7 +33,8 @@ const PROTOCOL: Str = Str::from_static("v0");
 /// Where groups are kept: without that topic there are none.
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+/// How long a registry that comes waits at most for those that are there.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const REBALANCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The version of identities and assignments.
 const VERSION: i32 = 1;
@@ -154,6 +156,7 @@ impl Election {
                 identity,
                 leader: watch::Sender::new(Leader::Unknown),
                 terms: Mutex::new(0),
+                led: AtomicBool::new(false),
             }),
             member: Mutex::new(None),
             client,
@@ -240,11 +243,13 @@ struct Ballot {
     is_sticky: bool,
     leader: watch::Sender<Leader>,
     terms: Mutex<u64>,
+    /// Whether this registry led before the group began to rebalance.
+    led: AtomicBool,
 }
 
 impl GroupProtocol for Ballot {
     fn metadata(&self) -> Bytes {
-        let leader = matches!(&*self.leader.borrow(), Leader::Me(_));
+        let leader = self.led.load(Ordering::Relaxed);
         json(&Identity { leader, ..self.identity.clone() })
     }
 
@@ -295,6 +300,7 @@ impl GroupProtocol for Ballot {
                 tracing::warn!("no registry of the cluster can lead")
             }
         }
+        self.led.store(matches!(leader, Leader::Me(_)), Ordering::Relaxed);
         self.leader.send_replace(leader);
     }
 

@@ -39,9 +39,7 @@ impl JsonSchema {
         references: &[ResolvedReference],
         strictness: Strictness,
     ) -> Result<Self, InvalidSchema> {
-        let invalid = |problem: String| {
-            InvalidSchema(format!("Invalid schema of type JSON, details: Invalid JSON: {problem}"))
-        };
+        let invalid = |problem: String| InvalidSchema(format!("Invalid JSON: {problem}"));
         let json = Json::parse(text).map_err(|error| invalid(error.to_string()))?;
         if !matches!(json, Json::Bool(_) | Json::Object(_)) {
             return Err(invalid("a schema is an object or a boolean".to_owned()));

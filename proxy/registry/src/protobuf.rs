@@ -55,20 +55,17 @@ impl ProtobufSchema {
         references: &[ResolvedReference],
         strictness: Strictness,
     ) -> Result<Self, InvalidSchema> {
-        let invalid = |problem: String| {
-            InvalidSchema(format!("Invalid schema of type PROTOBUF, details: {problem}"))
-        };
-        let references = files_of(references).map_err(invalid)?;
-        let file = parse_file(text, &references).map_err(invalid)?;
+        let references = files_of(references).map_err(InvalidSchema)?;
+        let file = parse_file(text, &references).map_err(InvalidSchema)?;
         let record_name = record_name_of(&file, &references);
         let this = Self { file, references, pool: OnceLock::new(), record_name };
         if let Some(name) = this.types().unresolved(&this.file) {
-            return Err(invalid(format!("Could not resolve type: {name}")));
+            return Err(InvalidSchema(format!("Could not resolve type: {name}")));
         }
         if strictness == Strictness::New {
-            this.pool().as_ref().map_err(|problem| invalid(problem.clone()))?;
+            this.pool().as_ref().map_err(|problem| InvalidSchema(problem.clone()))?;
             if let Some(problem) = rules::broken_rule(&this.file, &this.types()) {
-                return Err(invalid(problem));
+                return Err(InvalidSchema(problem));
             }
         }
         Ok(this)

@@ -31,8 +31,9 @@ use crate::store::{Filter, Records, Store, StoredSchema};
 use crate::subject::{EVERY_CONTEXT, Subject};
 use crate::worker::Worker;
 
-/// A schema that is larger than this is parsed where it holds up nobody, in bytes.
-const LARGE: usize = 32 * 1024;
+/// Schemas that are larger than this together are parsed and compared where they hold up nobody,
+/// in bytes: comparing two JSON Schemas may take the product of their sizes.
+const LARGE: usize = 4 * 1024;
 
 /// A version as a request names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +161,15 @@ impl Registry {
     /// Whether some registry of the cluster takes writes.
     pub fn has_leader(&self) -> bool {
         self.inner.election.has_leader()
+    }
+
+    /// Waits until everything that was written so far, by whomever, can be read here.
+    ///
+    /// # Errors
+    /// When the cluster does not answer in time.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.worker.run(async move || inner.store.catch_up().await).await
     }
 
     /// Ends writes, leaves the other registries, and stops reading.
@@ -383,10 +393,10 @@ impl Registry {
         for (context, prefix) in prefix.in_contexts(&view) {
             for (subject, _) in view.subjects_with_prefix(&context, &prefix) {
                 let name = subject.to_string();
-                let versions =
+                let mut versions =
                     view.versions(subject, filter).cloned().map(|stored| (name.clone(), stored));
                 if latest_only {
-                    found.extend(versions.last());
+                    found.extend(versions.next_back());
                 } else {
                     found.extend(versions);
                 }
@@ -432,7 +442,9 @@ impl Prefix {
             {
                 // The beginning of the name of a context.
                 let name = self.0.get(1..).unwrap_or_default();
-                let contexts = view.contexts().filter(|context| context.starts_with(name));
+                // The default one, which comes first, is not written that way.
+                let contexts = view.contexts().skip(1);
+                let contexts = contexts.filter(|context| context.starts_with(name));
                 contexts.map(|context| (context.to_owned(), String::new())).collect()
             }
             None => {

@@ -1,7 +1,7 @@
 //! The parser: from a schema's text, and the texts of its references, to the
 //! model.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::defaults::{check_defaults, floating_default, is_floating};
 use super::members::{Members, cut, shown};
@@ -10,7 +10,7 @@ use super::schema::{
     Attributes, Definition, Field, Name, Named, NamedId, Order, Primitive, Type, Types,
     is_type_word,
 };
-use crate::json_schema::json::Json;
+use crate::json_schema::json::{self, Json};
 use crate::schema::{InvalidSchema, ResolvedReference, Strictness};
 
 /// Parses `text` after everything that it refers to.
@@ -34,6 +34,9 @@ fn parse_all(
     parser.types.end_references();
     parser.strictness = Some(strictness);
     let root = parser.parse_text(text)?;
+    if parser.uses_before_definition && !Nesting::new(&parser.types).schema(&root, 0) {
+        return invalid("Types that are used before they are defined are nested too deep");
+    }
     if strictness == Strictness::New {
         check_defaults(&parser.types)?;
     }
@@ -53,9 +56,14 @@ struct Parser {
     names: HashMap<String, NamedId>,
     /// Types whose definition has begun and not ended.
     open: Vec<NamedId>,
+    /// Types that were used and are not defined yet, with the place of the use.
+    undefined: BTreeMap<NamedId, String>,
+    /// The field that is being parsed, for messages.
+    field: String,
     /// By the name of the reference.
     reference_texts: HashMap<String, String>,
     reference_depth: usize,
+    uses_before_definition: bool,
     /// Unknown while references are parsed, which were checked long ago.
     strictness: Option<Strictness>,
 }
@@ -82,7 +90,14 @@ impl Parser {
     fn parse_text(&mut self, text: &str) -> Result<Type, InvalidSchema> {
         let json = Json::parse_with(text, canonical_number)
             .map_err(|error| InvalidSchema(format!("The schema is not JSON: {error}")))?;
-        self.parse_type(json, None)
+        let schema = self.parse_type(json, None)?;
+        if let Some((id, place)) = self.undefined.first_key_value() {
+            return invalid(format!(
+                "Undefined name: \"{}\"{place}",
+                self.types.get(*id).full_name
+            ));
+        }
+        Ok(schema)
     }
 
     fn is_new(&self) -> bool {
@@ -98,19 +113,28 @@ impl Parser {
         }
     }
 
-    fn find(&self, name: &str, namespace: Option<&str>) -> Result<Type, InvalidSchema> {
+    fn find(&mut self, name: &str, namespace: Option<&str>) -> Result<Type, InvalidSchema> {
         if let Some(primitive) = Primitive::of_name(name) {
             return Ok(Type::Primitive { primitive, attributes: Attributes::new() });
         }
         // A simple name is looked for in the enclosing namespace, then in none.
-        let full = Name::new(name, namespace).full();
-        match self.names.get(&full).or_else(|| self.names.get(name)) {
+        let named = Named::undefined(Name::new(name, namespace));
+        match self.names.get(&named.full_name).or_else(|| self.names.get(name)) {
             Some(id) => Ok(Type::Named(*id)),
             None if is_type_word(name) => invalid(format!(
-                "Undefined name: \"{full}\" (a type with parts is an object: \
-                 {{\"type\":{{\"type\":\"{name}\", ...}}}})"
+                "Undefined name: \"{name}\"{} (a type with parts is an object: \
+                 {{\"type\":{{\"type\":\"{name}\", ...}}}})",
+                self.field
             )),
-            None => invalid(format!("Undefined name: \"{full}\"")),
+            // It may be defined further on, as Avro 1.12 allows.
+            None => {
+                self.uses_before_definition = true;
+                let full_name = named.full_name.clone();
+                let id = self.types.push(named);
+                self.names.insert(full_name, id);
+                self.undefined.insert(id, self.field.clone());
+                Ok(Type::Named(id))
+            }
         }
     }
 
@@ -197,20 +221,17 @@ impl Parser {
         aliases.retain(|alias| known.insert(alias.clone()));
 
         // A name that is known may be defined again alike: that is a use of it.
-        let known = self.names.get(&full_name).copied();
+        let place = self.names.get(&full_name).copied();
+        let known = place.filter(|id| !self.undefined.contains_key(id));
         if known.is_some_and(|known| self.open.contains(&known)) {
             return invalid(format!("Can't redefine: {full_name}"));
         }
-        let mut named = Named {
-            name,
-            full_name,
-            aliases,
-            doc,
-            attributes: Attributes::new(),
-            definition: Definition::Fixed { size: 0 },
-        };
-        let id = match known {
-            Some(id) => id,
+        let mut named = Named { aliases, doc, ..Named::undefined(name) };
+        let id = match place {
+            Some(id) => {
+                self.undefined.remove(&id);
+                id
+            }
             None => {
                 let id = self.types.push(named.clone());
                 self.names.insert(named.full_name.clone(), id);
@@ -273,13 +294,10 @@ impl Parser {
         let Some(schema) = members.take("type") else {
             return invalid(format!("No field type: {name} of {}", record.full()));
         };
-        let schema = self.parse_type(schema, record.namespace.as_deref()).map_err(|error| {
-            // Only the innermost field is named, or a deep schema would fill the message.
-            if error.0.contains(" of field ") {
-                return error;
-            }
-            InvalidSchema(format!("{} (type of field {name} of {})", error.0, record.full()))
-        })?;
+        let place = format!(" (type of field {name} of {})", record.full());
+        let outer = std::mem::replace(&mut self.field, place);
+        let schema = self.parse_type(schema, record.namespace.as_deref())?;
+        self.field = outer;
         let order = match members.take("order") {
             None => Order::Ascending,
             Some(order) => match order.as_str().and_then(Order::of_name) {
@@ -356,6 +374,44 @@ impl Parser {
             _ => false,
         };
         same && same_attributes(&one.attributes, &two.attributes)
+    }
+}
+
+/// How deep the text of a schema is when each type is written where it is
+/// first used, which need not be where it was defined.
+struct Nesting<'a> {
+    types: &'a Types,
+    is_written: Vec<bool>,
+}
+
+impl<'a> Nesting<'a> {
+    fn new(types: &'a Types) -> Self {
+        let is_written = (0..types.len()).map(|id| types.is_referenced(id)).collect();
+        Self { types, is_written }
+    }
+
+    /// Whether the text can be parsed again.
+    fn schema(&mut self, schema: &Type, depth: usize) -> bool {
+        if depth > json::MAX_DEPTH {
+            return false;
+        }
+        match schema {
+            Type::Primitive { .. } => true,
+            Type::Array { items: inner, .. } | Type::Map { values: inner, .. } => {
+                self.schema(inner, depth + 1)
+            }
+            Type::Union(branches) => branches.iter().all(|branch| self.schema(branch, depth + 1)),
+            Type::Named(id) => match &self.types.get(*id).definition {
+                Definition::Record { fields, .. } => {
+                    let is_written =
+                        self.is_written.get_mut(*id).map(|done| std::mem::replace(done, true));
+                    // The object, its fields, and each of them.
+                    is_written == Some(true)
+                        || fields.iter().all(|field| self.schema(&field.schema, depth + 3))
+                }
+                Definition::Enum { .. } | Definition::Fixed { .. } => true,
+            },
+        }
     }
 }
 
@@ -462,7 +518,7 @@ mod tests {
             (r#"{"type":"record","name":"R","fields":[{"name":"a"}]}"#, "No field type: a of R"),
             (
                 r#"{"type":"record","name":"R","fields":[{"name":"a","type":"array","items":"int"}]}"#,
-                "Undefined name: \"array\" (a type with parts is an object",
+                "Undefined name: \"array\" (type of field a of R) (a type with parts is an object",
             ),
             (
                 r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"a","type":"int"}]}"#,
@@ -506,7 +562,15 @@ mod tests {
                 "Duplicate in union: array",
             ),
             (r#"[{"type":"fixed","name":"F","size":1},"F"]"#, "Duplicate in union: F"),
-            (r#"["B",{"type":"fixed","name":"B","size":1}]"#, "Undefined name: \"B\""),
+            (r#"["B",{"type":"fixed","name":"B","size":1}]"#, "Duplicate in union: B"),
+            (
+                r#"{"type":"record","name":"x.R","fields":[{"name":"a","type":["null","B"]}]}"#,
+                "Undefined name: \"x.B\" (type of field a of x.R)",
+            ),
+            (
+                r#"[{"type":"record","name":"x.R","fields":[{"name":"a","type":"B"}]},{"type":"fixed","name":"B","size":1}]"#,
+                "Undefined name: \"x.B\" (type of field a of x.R)",
+            ),
             (
                 r#"{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"fixed","name":"X","size":1}},{"name":"b","type":{"type":"fixed","name":"X","size":2}}]}"#,
                 "Can't redefine: X",
@@ -670,6 +734,21 @@ mod tests {
             let error = check(&text).expect_err("refused");
             assert!(error.len() < 600, "{} bytes", error.len());
         }
+        // A short text whose types lie in each other because of their order.
+        let chain = |length: usize| {
+            let types: Vec<String> = (0..length)
+                .map(|at| {
+                    let next = at + 1;
+                    format!(
+                        r#"{{"type":"record","name":"R{at}","fields":[{{"name":"v","type":"R{next}"}}]}}"#
+                    )
+                })
+                .collect();
+            format!(r#"[{},{{"type":"fixed","name":"R{length}","size":1}}]"#, types.join(","))
+        };
+        let text = check(&chain(80)).unwrap().canonical_text();
+        assert_eq!(check(&text).unwrap().canonical_text(), text);
+        assert!(check(&chain(10_000)).unwrap_err().contains("nested too deep"));
         // Large is not hostile.
         assert!(
             check(&format!(r#"{{"type":"record","name":"R","doc":"{long}","fields":[]}}"#)).is_ok()

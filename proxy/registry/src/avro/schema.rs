@@ -114,6 +114,20 @@ pub(super) struct Named {
     pub(super) definition: Definition,
 }
 
+impl Named {
+    /// A type of which nothing but the name is known.
+    pub(super) fn undefined(name: Name) -> Self {
+        Self {
+            full_name: name.full(),
+            name,
+            aliases: Vec::new(),
+            doc: None,
+            attributes: Attributes::new(),
+            definition: Definition::Fixed { size: 0 },
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Definition {
     Record { fields: Vec<Field>, is_error: bool },

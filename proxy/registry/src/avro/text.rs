@@ -373,6 +373,14 @@ mod tests {
     }
 
     #[test]
+    fn a_type_is_written_where_it_is_first_used() {
+        check_both(
+            r#"{"type":"record","name":"x.R","fields":[{"name":"a","type":["null","N"]},{"name":"b","type":{"type":"record","name":"N","fields":[{"name":"r","type":"R"}]}}]}"#,
+            r#"{"type":"record","name":"R","namespace":"x","fields":[{"name":"a","type":["null",{"type":"record","name":"N","fields":[{"name":"r","type":"R"}]}]},{"name":"b","type":"N"}]}"#,
+        );
+    }
+
+    #[test]
     fn numbers_and_texts_are_written_as_java_does() {
         check(
             r#"{"type":"record","name":"T","fields":[{"name":"f","type":"float","default":1},{"name":"g","type":"double","default":1.50e3},{"name":"b","type":"bytes","default":"\u00ff\u0000"},{"name":"s","type":"string","default":"\u00fc\u20ac/\/"},{"name":"l","type":"long","default":9007199254740993}]}"#,

@@ -146,9 +146,14 @@ async fn serve_one(
     let answer = match routes::dispatch(resource, &method, &call).await {
         Err(Error::NotLeader(_)) if is(FORWARDED) => Err(Error::UnknownLeader),
         Err(Error::NotLeader(leader)) => {
-            app.forwarder
-                .forward(app.registry.runtime(), &leader, request, &method, &call.body)
-                .await
+            let runtime = app.registry.runtime();
+            let answer =
+                app.forwarder.forward(runtime, &leader, request, &method, &call.body).await?;
+            // What was written there is to be found here as well.
+            if let Err(error) = app.registry.catch_up().await {
+                tracing::warn!(%error, "what was forwarded is not here yet");
+            }
+            Ok(answer)
         }
         outcome => outcome,
     };

@@ -75,33 +75,41 @@ impl RegisterRequest {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ConfigRequest {
+    #[serde(deserialize_with = "present")]
     alias: Option<Loose<String>>,
+    #[serde(deserialize_with = "present")]
     alias_for_deks: Option<Loose<String>>,
+    #[serde(deserialize_with = "present")]
     normalize: Option<Loose<bool>>,
+    #[serde(deserialize_with = "present")]
     validate_fields: Option<Loose<bool>>,
+    #[serde(deserialize_with = "present")]
     validate_new_schemas: Option<Loose<bool>>,
+    #[serde(deserialize_with = "present")]
     validate_rules: Option<Loose<bool>>,
-    #[serde(alias = "compatibilityLevel")]
+    #[serde(alias = "compatibilityLevel", deserialize_with = "present")]
     compatibility: Option<Loose<String>>,
+    #[serde(deserialize_with = "present")]
     compatibility_policy: Option<Loose<String>>,
+    #[serde(deserialize_with = "present")]
     compatibility_group: Option<Loose<String>>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "present")]
     default_metadata: Option<Option<Metadata>>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "present")]
     override_metadata: Option<Option<Metadata>>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "present")]
     default_rule_set: Option<Option<RuleSet>>,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "present")]
     override_rule_set: Option<Option<RuleSet>>,
 }
 
-/// A member that is there, be it null.
-fn nullable<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+/// A member that is there, be it null: what takes null has its own word for it.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Option::<T>::deserialize(deserializer).map(Some)
+    T::deserialize(deserializer).map(Some)
 }
 
 impl ConfigRequest {
@@ -140,6 +148,7 @@ impl ConfigRequest {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub(super) struct ModeRequest {
+    #[serde(deserialize_with = "present")]
     mode: Option<Loose<String>>,
 }
 

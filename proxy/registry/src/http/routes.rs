@@ -23,10 +23,10 @@ pub(super) enum Resource {
     VersionReferencedBy(Subject, String),
     Schemas,
     SchemaTypes,
-    Id(i32),
-    IdSchema(i32),
-    IdSubjects(i32),
-    IdVersions(i32),
+    Id(String),
+    IdSchema(String),
+    IdSubjects(String),
+    IdVersions(String),
     Guid(String),
     GuidIds(String),
     Compatibility(Subject, Option<String>),
@@ -45,8 +45,6 @@ impl Resource {
     /// What the path is about, if it is about anything.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let subject = Subject::parse;
-        // An id that is no number makes the path one that is not there.
-        let id = |text: &str| text.parse().ok();
         Some(match *path.segments() {
             [] => Self::Root,
             ["subjects"] => Self::Subjects,
@@ -64,10 +62,10 @@ impl Resource {
             }
             ["schemas"] => Self::Schemas,
             ["schemas", "types"] => Self::SchemaTypes,
-            ["schemas", "ids", text] => Self::Id(id(text)?),
-            ["schemas", "ids", text, "schema"] => Self::IdSchema(id(text)?),
-            ["schemas", "ids", text, "subjects"] => Self::IdSubjects(id(text)?),
-            ["schemas", "ids", text, "versions"] => Self::IdVersions(id(text)?),
+            ["schemas", "ids", text] => Self::Id(text.to_owned()),
+            ["schemas", "ids", text, "schema"] => Self::IdSchema(text.to_owned()),
+            ["schemas", "ids", text, "subjects"] => Self::IdSubjects(text.to_owned()),
+            ["schemas", "ids", text, "versions"] => Self::IdVersions(text.to_owned()),
             ["schemas", "guids", guid] => Self::Guid(guid.to_owned()),
             ["schemas", "guids", guid, "ids"] => Self::GuidIds(guid.to_owned()),
             ["compatibility", "subjects", name, "versions"] => {
@@ -128,6 +126,8 @@ pub(super) async fn dispatch(
     method: &Method,
     call: &Call,
 ) -> Result<Answer, Error> {
+    // An id that is no number makes the path one that is not there.
+    let number = |id: String| id.parse().map_err(|_| Error::NotFound);
     match resource {
         Resource::Root | Resource::ClusterId | Resource::ServerVersion => {}
         Resource::Health | Resource::Ready | Resource::MasterAvailable => {}
@@ -155,10 +155,10 @@ pub(super) async fn dispatch(
         }
         (Resource::Schemas, _) => schemas::list(call).await,
         (Resource::SchemaTypes, _) => schemas::types(),
-        (Resource::Id(id), _) => schemas::by_id(call, id).await,
-        (Resource::IdSchema(id), _) => schemas::text_by_id(call, id).await,
-        (Resource::IdSubjects(id), _) => schemas::subjects_of_id(call, id),
-        (Resource::IdVersions(id), _) => schemas::versions_of_id(call, id),
+        (Resource::Id(id), _) => schemas::by_id(call, number(id)?).await,
+        (Resource::IdSchema(id), _) => schemas::text_by_id(call, number(id)?).await,
+        (Resource::IdSubjects(id), _) => schemas::subjects_of_id(call, number(id)?),
+        (Resource::IdVersions(id), _) => schemas::versions_of_id(call, number(id)?),
         (Resource::Guid(guid), _) => schemas::by_guid(call, &guid).await,
         (Resource::GuidIds(guid), _) => schemas::ids_of_guid(call, &guid),
         (Resource::Compatibility(subject, version), _) => {

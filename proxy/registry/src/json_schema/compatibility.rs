@@ -20,7 +20,7 @@ use crate::schema::{CompatibilityPolicy, Incompatibility};
 const MAX_DIFFERENCES: usize = 1_000;
 /// How many pairs of parts are compared before two schemas count as too
 /// large to be compared.
-const MAX_COMPARISONS: usize = 250_000;
+const MAX_COMPARISONS: usize = 100_000;
 /// How deep pairs may lie in each other, through references as well.
 const MAX_DEPTH: usize = 200;
 /// How much of a property's name stands in a path.
@@ -145,31 +145,45 @@ struct Comparison<'a> {
 }
 
 /// Where the differences of a pair are collected.
-struct Scope {
+struct Scope<'a> {
     policy: CompatibilityPolicy,
-    path: Vec<Rc<str>>,
+    path: Vec<Step<'a>>,
     found: Differences,
 }
 
-impl Scope {
+/// One step of a path. It becomes text only when there is a difference.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+impl Step<'_> {
+    fn shown(self) -> Rc<str> {
+        match self {
+            Self::Index(index) => index.to_string().into(),
+            Self::Name(name) => match name.char_indices().nth(MAX_SEGMENT) {
+                Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()).into(),
+                None => name.into(),
+            },
+        }
+    }
+}
+
+impl<'a> Scope<'a> {
     fn add(&mut self, difference: Difference) {
-        let path = self.path.as_slice().into();
+        let path = self.path.iter().map(|step| step.shown()).collect();
         self.found.push(difference, path, self.policy);
     }
 
-    fn add_at(&mut self, step: &str, difference: Difference) {
+    fn add_at(&mut self, step: &'a str, difference: Difference) {
         self.enter(step);
         self.add(difference);
         self.leave();
     }
 
-    fn enter(&mut self, step: &str) {
-        let end = step.char_indices().nth(MAX_SEGMENT).map(|(at, _)| at);
-        let shown = match end {
-            Some(end) => format!("{}…", step.get(..end).unwrap_or_default()),
-            None => step.to_owned(),
-        };
-        self.path.push(shown.into());
+    fn enter(&mut self, step: &'a str) {
+        self.path.push(Step::Name(step));
     }
 
     fn leave(&mut self) {
@@ -181,9 +195,12 @@ impl Scope {
         if is_full && (self.found.is_incompatible || !differences.is_incompatible) {
             return;
         }
-        for (difference, below) in &differences.list {
-            let path = self.path.iter().chain(below.iter()).cloned().collect();
-            self.found.push(*difference, path, self.policy);
+        if !differences.list.is_empty() {
+            let above: Vec<Rc<str>> = self.path.iter().map(|step| step.shown()).collect();
+            for (difference, below) in &differences.list {
+                let path = above.iter().chain(below.iter()).cloned().collect();
+                self.found.push(*difference, path, self.policy);
+            }
         }
         self.found.is_incompatible |= differences.is_incompatible;
     }
@@ -237,7 +254,7 @@ impl<'a> Comparison<'a> {
     /// Compares a part of both sides that each side may lack.
     fn optional(
         &mut self,
-        scope: &mut Scope,
+        scope: &mut Scope<'a>,
         old: Option<NodeId>,
         new: Option<NodeId>,
     ) -> Result<(), TooLarge> {
@@ -250,7 +267,7 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    fn compare(&mut self, scope: &mut Scope, old: NodeId, new: NodeId) -> Result<(), TooLarge> {
+    fn compare(&mut self, scope: &mut Scope<'a>, old: NodeId, new: NodeId) -> Result<(), TooLarge> {
         let (old_node, new_node) = (self.old_node(old), self.new_node(new));
         if self.combined_with_plain(scope, old, new)? {
             return Ok(());
@@ -314,7 +331,7 @@ impl<'a> Comparison<'a> {
     /// with the other side?
     fn combined_with_plain(
         &mut self,
-        scope: &mut Scope,
+        scope: &mut Scope<'a>,
         old: NodeId,
         new: NodeId,
     ) -> Result<bool, TooLarge> {
@@ -358,9 +375,9 @@ impl<'a> Comparison<'a> {
 
     fn compare_combined(
         &mut self,
-        scope: &mut Scope,
-        old: &Combined,
-        new: &Combined,
+        scope: &mut Scope<'a>,
+        old: &'a Combined,
+        new: &'a Combined,
     ) -> Result<(), TooLarge> {
         use Criterion::{All, Any, One};
         if old.criterion != new.criterion {
@@ -412,15 +429,23 @@ impl<'a> Comparison<'a> {
 
     fn compare_objects(
         &mut self,
-        scope: &mut Scope,
-        old: &ObjectRules,
-        new: &ObjectRules,
+        scope: &mut Scope<'a>,
+        old: &'a ObjectRules,
+        new: &'a ObjectRules,
     ) -> Result<(), TooLarge> {
         self.compare_required(scope, old, new);
         self.compare_properties(scope, old, new)?;
         self.compare_dependencies(scope, old, new)?;
         scope.enter("additionalProperties");
         self.compare_rest(scope, old.additional, new.additional, RestKinds::PROPERTIES)?;
+        scope.leave();
+        scope.enter("unevaluatedProperties");
+        self.compare_rest(
+            scope,
+            old.unevaluated,
+            new.unevaluated,
+            RestKinds::UNEVALUATED_PROPERTIES,
+        )?;
         scope.leave();
         compare_limit(
             scope,
@@ -449,7 +474,7 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    fn compare_required(&self, scope: &mut Scope, old: &ObjectRules, new: &ObjectRules) {
+    fn compare_required(&self, scope: &mut Scope<'a>, old: &'a ObjectRules, new: &'a ObjectRules) {
         scope.enter("required");
         for name in old.properties.keys() {
             let Some(property) = new.properties.get(name) else { continue };
@@ -467,9 +492,9 @@ impl<'a> Comparison<'a> {
 
     fn compare_properties(
         &mut self,
-        scope: &mut Scope,
-        old: &ObjectRules,
-        new: &ObjectRules,
+        scope: &mut Scope<'a>,
+        old: &'a ObjectRules,
+        new: &'a ObjectRules,
     ) -> Result<(), TooLarge> {
         let names: BTreeSet<&String> = old.properties.keys().chain(new.properties.keys()).collect();
         scope.enter("properties");
@@ -489,10 +514,10 @@ impl<'a> Comparison<'a> {
 
     fn property_removed(
         &mut self,
-        scope: &mut Scope,
-        name: &str,
+        scope: &mut Scope<'a>,
+        name: &'a str,
         property: NodeId,
-        new: &ObjectRules,
+        new: &'a ObjectRules,
     ) -> Result<(), TooLarge> {
         if is_open(new) {
             scope.add(Difference::PropertyRemovedFromOpen);
@@ -514,11 +539,11 @@ impl<'a> Comparison<'a> {
 
     fn property_added(
         &mut self,
-        scope: &mut Scope,
-        name: &str,
+        scope: &mut Scope<'a>,
+        name: &'a str,
         property: NodeId,
-        old: &ObjectRules,
-        new: &ObjectRules,
+        old: &'a ObjectRules,
+        new: &'a ObjectRules,
     ) -> Result<(), TooLarge> {
         let is_required = new.required.contains(name);
         let has_default = self.new_node(property).default.is_some();
@@ -552,9 +577,9 @@ impl<'a> Comparison<'a> {
 
     fn compare_dependencies(
         &mut self,
-        scope: &mut Scope,
-        old: &ObjectRules,
-        new: &ObjectRules,
+        scope: &mut Scope<'a>,
+        old: &'a ObjectRules,
+        new: &'a ObjectRules,
     ) -> Result<(), TooLarge> {
         scope.enter("dependencies");
         let (old_names, new_names) = (&old.property_dependencies, &new.property_dependencies);
@@ -587,7 +612,7 @@ impl<'a> Comparison<'a> {
 
     fn compare_rest(
         &mut self,
-        scope: &mut Scope,
+        scope: &mut Scope<'a>,
         old: Rest,
         new: Rest,
         kinds: RestKinds,
@@ -605,9 +630,9 @@ impl<'a> Comparison<'a> {
 
     fn compare_arrays(
         &mut self,
-        scope: &mut Scope,
-        old: &ArrayRules,
-        new: &ArrayRules,
+        scope: &mut Scope<'a>,
+        old: &'a ArrayRules,
+        new: &'a ArrayRules,
     ) -> Result<(), TooLarge> {
         scope.enter("items");
         self.optional(scope, old.items, new.items)?;
@@ -615,6 +640,9 @@ impl<'a> Comparison<'a> {
         self.compare_tuples(scope, old, new)?;
         scope.enter("additionalItems");
         self.compare_rest(scope, old.additional, new.additional, RestKinds::ITEMS)?;
+        scope.leave();
+        scope.enter("unevaluatedItems");
+        self.compare_rest(scope, old.unevaluated, new.unevaluated, RestKinds::UNEVALUATED_ITEMS)?;
         scope.leave();
         compare_limit(
             scope,
@@ -674,13 +702,13 @@ impl<'a> Comparison<'a> {
 
     fn compare_tuples(
         &mut self,
-        scope: &mut Scope,
-        old: &ArrayRules,
-        new: &ArrayRules,
+        scope: &mut Scope<'a>,
+        old: &'a ArrayRules,
+        new: &'a ArrayRules,
     ) -> Result<(), TooLarge> {
         for index in 0..old.tuple.len().max(new.tuple.len()) {
             scope.enter("items");
-            scope.enter(&index.to_string());
+            scope.path.push(Step::Index(index));
             match (old.tuple.get(index), new.tuple.get(index)) {
                 (Some(old), Some(new)) => scope.extend(&*self.pair(*old, *new)?),
                 (Some(item), None) => self.item_removed(scope, *item, new)?,
@@ -695,11 +723,11 @@ impl<'a> Comparison<'a> {
 
     fn item_removed(
         &mut self,
-        scope: &mut Scope,
+        scope: &mut Scope<'a>,
         item: NodeId,
-        new: &ArrayRules,
+        new: &'a ArrayRules,
     ) -> Result<(), TooLarge> {
-        match new.additional {
+        match new.additional.or(new.unevaluated) {
             Rest::Allowed => scope.add(Difference::ItemRemovedFromOpen),
             Rest::Schema(covering) => {
                 let differences = self.pair(item, covering)?;
@@ -720,11 +748,11 @@ impl<'a> Comparison<'a> {
 
     fn item_added(
         &mut self,
-        scope: &mut Scope,
+        scope: &mut Scope<'a>,
         item: NodeId,
-        old: &ArrayRules,
+        old: &'a ArrayRules,
     ) -> Result<(), TooLarge> {
-        match old.additional {
+        match old.additional.or(old.unevaluated) {
             Rest::Allowed if matches!(self.new_node(item).kind, Kind::Any) => {
                 scope.add(Difference::ItemWithEmptySchemaAddedToOpen);
             }
@@ -746,7 +774,7 @@ impl<'a> Comparison<'a> {
 
 /// An object may have any other property.
 fn is_open(rules: &ObjectRules) -> bool {
-    rules.additional == Rest::Allowed && rules.patterns.is_empty()
+    rules.additional.or(rules.unevaluated) == Rest::Allowed && rules.patterns.is_empty()
 }
 
 /// The schema that a partially open object applies to a property which it
@@ -757,7 +785,7 @@ fn covering(rules: &ObjectRules, name: &str) -> Option<NodeId> {
         .iter()
         .find(|(pattern, _)| pattern.is_match(name).unwrap_or(false))
         .map(|(_, node)| *node)
-        .or(rules.additional.schema())
+        .or(rules.additional.or(rules.unevaluated).schema())
 }
 
 /// What to call a change of `additionalProperties` or `additionalItems`.
@@ -776,6 +804,18 @@ impl RestKinds {
         extended: Difference::AdditionalPropertiesExtended,
         narrowed: Difference::AdditionalPropertiesNarrowed,
     };
+    const UNEVALUATED_PROPERTIES: Self = Self {
+        added: Difference::UnevaluatedPropertiesAdded,
+        removed: Difference::UnevaluatedPropertiesRemoved,
+        extended: Difference::UnevaluatedPropertiesExtended,
+        narrowed: Difference::UnevaluatedPropertiesNarrowed,
+    };
+    const UNEVALUATED_ITEMS: Self = Self {
+        added: Difference::UnevaluatedItemsAdded,
+        removed: Difference::UnevaluatedItemsRemoved,
+        extended: Difference::UnevaluatedItemsExtended,
+        narrowed: Difference::UnevaluatedItemsNarrowed,
+    };
     const ITEMS: Self = Self {
         added: Difference::AdditionalItemsAdded,
         removed: Difference::AdditionalItemsRemoved,
@@ -784,7 +824,7 @@ impl RestKinds {
     };
 }
 
-fn compare_annotations(scope: &mut Scope, old: &Node, new: &Node) {
+fn compare_annotations(scope: &mut Scope<'_>, old: &Node, new: &Node) {
     if old.id != new.id {
         scope.add(Difference::IdChanged);
     }
@@ -799,7 +839,7 @@ fn compare_annotations(scope: &mut Scope, old: &Node, new: &Node) {
     }
 }
 
-fn compare_strings(scope: &mut Scope, old: &StringRules, new: &StringRules) {
+fn compare_strings(scope: &mut Scope<'_>, old: &StringRules, new: &StringRules) {
     compare_limit(
         scope,
         "maxLength",
@@ -834,7 +874,7 @@ fn compare_strings(scope: &mut Scope, old: &StringRules, new: &StringRules) {
     }
 }
 
-fn compare_numbers(scope: &mut Scope, old: &NumberRules, new: &NumberRules) {
+fn compare_numbers(scope: &mut Scope<'_>, old: &NumberRules, new: &NumberRules) {
     compare_limit(
         scope,
         "maximum",
@@ -937,8 +977,8 @@ fn decimal(text: &str) -> Option<(i128, u32)> {
 
 /// `kinds`: added, removed, increased, decreased.
 fn compare_limit(
-    scope: &mut Scope,
-    keyword: &str,
+    scope: &mut Scope<'_>,
+    keyword: &'static str,
     old: Option<f64>,
     new: Option<f64>,
     [added, removed, increased, decreased]: [Difference; 4],
@@ -952,7 +992,7 @@ fn compare_limit(
     }
 }
 
-fn compare_enums(scope: &mut Scope, old: &[Json], new: &[Json]) {
+fn compare_enums(scope: &mut Scope<'_>, old: &[Json], new: &[Json]) {
     let values = |values: &[Json]| -> HashSet<String> {
         values.iter().map(|value| value.sorted().to_text()).collect()
     };

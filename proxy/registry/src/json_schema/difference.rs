@@ -101,6 +101,10 @@ kinds! {
     AdditionalPropertiesRemoved = "ADDITIONAL_PROPERTIES_REMOVED", Lenient;
     AdditionalPropertiesExtended = "ADDITIONAL_PROPERTIES_EXTENDED", Compatible;
     AdditionalPropertiesNarrowed = "ADDITIONAL_PROPERTIES_NARROWED", Lenient;
+    UnevaluatedPropertiesAdded = "UNEVALUATED_PROPERTIES_ADDED", Compatible;
+    UnevaluatedPropertiesRemoved = "UNEVALUATED_PROPERTIES_REMOVED", Lenient;
+    UnevaluatedPropertiesExtended = "UNEVALUATED_PROPERTIES_EXTENDED", Compatible;
+    UnevaluatedPropertiesNarrowed = "UNEVALUATED_PROPERTIES_NARROWED", Lenient;
     DependencyArrayAdded = "DEPENDENCY_ARRAY_ADDED", Incompatible;
     DependencyArrayRemoved = "DEPENDENCY_ARRAY_REMOVED", Compatible;
     DependencyArrayExtended = "DEPENDENCY_ARRAY_EXTENDED", Incompatible;
@@ -154,6 +158,10 @@ kinds! {
     AdditionalItemsRemoved = "ADDITIONAL_ITEMS_REMOVED", Incompatible;
     AdditionalItemsExtended = "ADDITIONAL_ITEMS_EXTENDED", Compatible;
     AdditionalItemsNarrowed = "ADDITIONAL_ITEMS_NARROWED", Incompatible;
+    UnevaluatedItemsAdded = "UNEVALUATED_ITEMS_ADDED", Compatible;
+    UnevaluatedItemsRemoved = "UNEVALUATED_ITEMS_REMOVED", Incompatible;
+    UnevaluatedItemsExtended = "UNEVALUATED_ITEMS_EXTENDED", Compatible;
+    UnevaluatedItemsNarrowed = "UNEVALUATED_ITEMS_NARROWED", Incompatible;
     ItemAddedToOpen = "ITEM_ADDED_TO_OPEN_CONTENT_MODEL", Incompatible;
     ItemWithEmptySchemaAddedToOpen =
         "ITEM_WITH_EMPTY_SCHEMA_ADDED_TO_OPEN_CONTENT_MODEL", Compatible;
@@ -247,10 +255,14 @@ impl Difference {
             D::DependencyArrayExtended => {
                 "the new schema requires more properties than the old schema"
             }
-            D::AdditionalPropertiesRemoved | D::AdditionalItemsRemoved => {
-                "the new schema forbids what the old schema allows"
-            }
-            D::AdditionalPropertiesNarrowed | D::AdditionalItemsNarrowed => {
+            D::AdditionalPropertiesRemoved
+            | D::AdditionalItemsRemoved
+            | D::UnevaluatedPropertiesRemoved
+            | D::UnevaluatedItemsRemoved => "the new schema forbids what the old schema allows",
+            D::AdditionalPropertiesNarrowed
+            | D::AdditionalItemsNarrowed
+            | D::UnevaluatedPropertiesNarrowed
+            | D::UnevaluatedItemsNarrowed => {
                 "the new schema constrains what the old schema allows without a constraint"
             }
             D::RequiredPropertyAddedToOpen

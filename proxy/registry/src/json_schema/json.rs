@@ -408,6 +408,8 @@ fn without_repetitions(members: Vec<(String, Json)>) -> Vec<(String, Json)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -484,6 +486,24 @@ mod tests {
     fn the_number_of_values_has_a_bound() {
         let text = format!("[{}0]", "0,".repeat(MAX_VALUES));
         assert_eq!(Json::parse(&text).unwrap_err().problem, "more than a million values");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in r#"[\[\]{}",:0-9eE.+\-truefalsn \\u]{0,40}"#) {
+            // Whatever is read is what serde reads, and is read again.
+            match Json::parse(&text) {
+                Ok(json) => {
+                    let written = json.to_text();
+                    prop_assert_eq!(Json::parse(&written), Ok(json));
+                    prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok());
+                }
+                Err(_) => {
+                    let value: Result<serde::de::IgnoredAny, _> = serde_json::from_str(&text);
+                    prop_assert!(value.is_err() || text.contains(['e', 'E', '\\']), "{}", text);
+                }
+            }
+        }
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub(super) struct ObjectRules {
     pub(super) required: BTreeSet<String>,
     pub(super) patterns: Vec<(fancy_regex::Regex, NodeId)>,
     pub(super) additional: Rest,
+    /// `false` counts as absent: the reference does not see it.
+    pub(super) unevaluated: Rest,
     pub(super) max_properties: Option<f64>,
     pub(super) min_properties: Option<f64>,
     pub(super) property_dependencies: BTreeMap<String, BTreeSet<String>>,
@@ -96,6 +98,7 @@ pub(super) struct ArrayRules {
     /// The schemas of the first items.
     pub(super) tuple: Vec<NodeId>,
     pub(super) additional: Rest,
+    pub(super) unevaluated: Rest,
     pub(super) max_items: Option<f64>,
     pub(super) min_items: Option<f64>,
     pub(super) max_contains: Option<f64>,
@@ -113,6 +116,11 @@ pub(super) enum Rest {
 }
 
 impl Rest {
+    /// What decides where this one leaves everything open.
+    pub(super) fn or(self, next: Self) -> Self {
+        if self == Self::Allowed { next } else { self }
+    }
+
     pub(super) fn schema(self) -> Option<NodeId> {
         match self {
             Self::Schema(node) => Some(node),
@@ -523,6 +531,10 @@ impl<'a> Loader<'a> {
     ) -> Result<ObjectRules, String> {
         let mut rules = ObjectRules {
             additional: self.read_rest(keywords.get("additionalProperties"), at),
+            unevaluated: match self.read_rest(keywords.get("unevaluatedProperties"), at) {
+                Rest::Forbidden => Rest::Allowed,
+                rest => rest,
+            },
             max_properties: keywords.number("maxProperties")?,
             min_properties: keywords.number("minProperties")?,
             ..ObjectRules::default()
@@ -562,6 +574,7 @@ impl<'a> Loader<'a> {
 
     fn read_array(&mut self, keywords: &Keywords<'a>, at: Resource) -> Result<ArrayRules, String> {
         let mut rules = ArrayRules {
+            unevaluated: self.read_rest(keywords.get("unevaluatedItems"), at),
             max_items: keywords.number("maxItems")?,
             min_items: keywords.number("minItems")?,
             max_contains: keywords.number("maxContains")?,

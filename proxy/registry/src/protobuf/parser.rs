@@ -844,3 +844,97 @@ pub(super) fn add_to_map(
     }
     *existing = OptionValue::List(items);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::text;
+    use super::*;
+
+    /// Texts that come closer to a file than any text does.
+    fn token_soup() -> impl Strategy<Value = String> {
+        let token = prop::sample::select(vec![
+            "message",
+            "enum",
+            "oneof",
+            "A",
+            "b",
+            "{",
+            "}",
+            "=",
+            "1",
+            ";",
+            "repeated",
+            "string",
+            "map",
+            "<",
+            ">",
+            ",",
+            "reserved",
+            "to",
+            "max",
+            "option",
+            "(",
+            ")",
+            ".",
+            "[",
+            "]",
+            ":",
+            "\"x\"",
+            "'\\n'",
+            "-",
+            "0x1F",
+            "1.5e3",
+            "extend",
+            "extensions",
+            "group",
+            "service",
+            "rpc",
+            "returns",
+            "stream",
+            "import",
+            "syntax",
+            "package",
+            "optional",
+            "// c\n",
+            "/*",
+            "*/",
+        ]);
+        prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.join(" "))
+    }
+
+    /// What can be read is written as what is read the same again.
+    fn check(text: &str) -> Result<(), TestCaseError> {
+        if let Ok(file) = parse(text) {
+            let canonical = text::canonical(&file);
+            let again = parse(&canonical).map_err(|error| {
+                TestCaseError::fail(format!("{error}: {canonical:?} of {text:?}"))
+            })?;
+            prop_assert_eq!(text::canonical(&again), canonical);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn quotes_survive_where_no_author_writes_them() {
+        let text = "import 'a\"b\\\\'; message A { reserved 'c\"'; }";
+        let file = parse(text).unwrap();
+        assert_eq!(parse(&text::canonical(&file)), Ok(file));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text: String) {
+            check(&text)?;
+        }
+
+        #[test]
+        fn any_tokens_are_read_or_refused(text in token_soup()) {
+            check(&text)?;
+            check(&format!("syntax = \"proto3\"; message M {{ {text} }}"))?;
+            check(&format!("message M {{ optional int32 a = 1 [(o) = {{ {text} }}]; }}"))?;
+            check(&format!("enum E {{ A = 0; {text} }}"))?;
+        }
+    }
+}

@@ -79,7 +79,7 @@ impl Printer<'_> {
                     ImportKind::Weak => "weak ",
                     ImportKind::Public => "public ",
                 };
-                format!("import {kind}\"{}\";\n", import.path)
+                format!("import {kind}\"{}\";\n", escaped(import.path.as_bytes()))
             })
             .collect();
         push_group(&mut out, &lines);
@@ -137,7 +137,7 @@ impl Printer<'_> {
 
     fn range(&self, item: &Reserved, max: i32) -> String {
         match item {
-            Reserved::Name(name) => format!("\"{name}\""),
+            Reserved::Name(name) => format!("\"{}\"", escaped(name.as_bytes())),
             Reserved::Number(number) => number.to_string(),
             Reserved::Range(start, end) if self.is_normalizing() && start == end => {
                 start.to_string()

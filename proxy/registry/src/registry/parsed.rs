@@ -23,10 +23,13 @@ const MAX_TEXTS: usize = 10_000;
 /// How many bytes these may have.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
+/// The context of a schema, its type, and the guid of its content.
+type CacheKey = (Box<str>, SchemaType, Uuid);
+
 /// Parsed schemas by context and content.
 #[derive(Debug)]
 pub(super) struct Cache {
-    schemas: Mutex<HashMap<(Box<str>, SchemaType, Uuid), Schema>>,
+    schemas: Mutex<HashMap<CacheKey, Schema>>,
     limit: usize,
 }
 

@@ -67,7 +67,7 @@ enum Plan {
     New {
         version: i32,
         id: i32,
-        content: Content,
+        content: Box<Content>,
     },
 }
 
@@ -95,7 +95,11 @@ impl Registry {
         if let Some(known) = self.registered(&subject, &request, &config).await? {
             return Ok(known);
         }
-        let size = request.text.len();
+        let earlier: usize = {
+            let view = self.view();
+            view.versions(&subject, Filter::Live).map(|stored| stored.content.text.len()).sum()
+        };
+        let size = request.text.len() + earlier;
         let of = subject.clone();
         let decide = move |inner: &Inner| inner.plan(&of, &request);
         let confirm = move |view: &View, plan: Plan| match plan {
@@ -103,7 +107,7 @@ impl Registry {
             Plan::New { version, id, content } => {
                 let stored = view.version(&subject, version, Filter::Live);
                 let is_ours =
-                    |stored: &&Arc<StoredSchema>| stored.id == id && *stored.content == content;
+                    |stored: &&Arc<StoredSchema>| stored.id == id && *stored.content == *content;
                 stored.filter(is_ours).cloned().ok_or_else(|| {
                     Error::Store("Another registry wrote at the same time; try again".to_owned())
                 })
@@ -207,8 +211,9 @@ impl Registry {
         };
         let config = self.view().config_in_scope(&subject);
         request.normalize |= config.normalize == Some(true);
-        compute(&self.inner, request.text.len(), move |inner| {
-            let strictness = strictness(&config, request.id);
+        let old_size: usize = earlier.iter().map(|stored| stored.content.text.len()).sum();
+        compute(&self.inner, request.text.len() + old_size, move |inner| {
+            let strictness = inner.strictness(&config, &request);
             let normalize = request.normalize;
             let parsed =
                 inner.canonicalize(&subject, &request, strictness, Filter::Live, normalize)?;
@@ -247,15 +252,17 @@ impl Registry {
     }
 }
 
-fn strictness(config: &SubjectConfig, id: Option<i32>) -> Strictness {
-    if id.is_none() && config.validate_new_schemas != Some(false) {
-        Strictness::New
-    } else {
-        Strictness::Stored
-    }
-}
-
 impl Inner {
+    /// `validateNewSchemas` is about Avro; Protobuf has a setting of its own.
+    fn strictness(&self, config: &SubjectConfig, request: &Registration) -> Strictness {
+        let is_checked = match request.schema_type.as_deref() {
+            None | Some("AVRO") => config.validate_new_schemas != Some(false),
+            Some("PROTOBUF") => !self.config.protobuf_lenient,
+            Some(_) => true,
+        };
+        if request.id.is_none() && is_checked { Strictness::New } else { Strictness::Stored }
+    }
+
     fn check(
         &self,
         config: &SubjectConfig,
@@ -362,7 +369,7 @@ impl Inner {
             complete(&mut request, &config, live.last(), next_version);
         }
         let normalize = request.normalize && !takes_ids;
-        let strictness = strictness(&config, request.id);
+        let strictness = self.strictness(&config, &request);
         let parsed = self.canonicalize(subject, &request, strictness, Filter::Live, normalize)?;
         let (schema, content) =
             parsed.ok_or_else(|| Error::InvalidSchema("Empty schema".to_owned()))?;
@@ -402,7 +409,7 @@ impl Inner {
         };
         let id = self.settle_id(subject, id, &content)?;
         let records = self.records(subject, version, id, &content);
-        Ok((records, Plan::New { version, id, content }))
+        Ok((records, Plan::New { version, id, content: Box::new(content) }))
     }
 
     fn settle_id(

@@ -648,7 +648,69 @@ const REFERENCES: &[Row] = &[
     ),
 ];
 
-const TABLES: [&[Row]; 10] = [
+const UNEVALUATED: &[Row] = &[
+    // As recorded: the reference does not see `false`.
+    (
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","unevaluatedProperties":false}"#,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object"}"#,
+        "",
+        "",
+    ),
+    (
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","unevaluatedProperties":{"type":"null"}}"#,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object"}"#,
+        "UNEVALUATED_PROPERTIES_EXTENDED #/unevaluatedProperties",
+        "UNEVALUATED_PROPERTIES_NARROWED #/unevaluatedProperties",
+    ),
+    (
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","unevaluatedProperties":{"type":"integer"}}"#,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","unevaluatedProperties":{"type":"number"}}"#,
+        "TYPE_EXTENDED #/unevaluatedProperties",
+        "TYPE_NARROWED #/unevaluatedProperties",
+    ),
+    (
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","unevaluatedProperties":{"type":"null"}}"#,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","unevaluatedProperties":{"type":"null"},"properties":{"a":{"type":"null"}}}"#,
+        "PROPERTY_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL #/properties/a, OPTIONAL_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL #/properties/a",
+        "PROPERTY_REMOVED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL #/properties/a",
+    ),
+    // It counts only where additionalProperties leaves something open.
+    (
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","unevaluatedProperties":{"type":"null"},"additionalProperties":false}"#,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","unevaluatedProperties":{"type":"null"},"additionalProperties":false,"properties":{"a":{"type":"string"}}}"#,
+        "OPTIONAL_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL #/properties/a",
+        "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL #/properties/a",
+    ),
+    (
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"array","unevaluatedItems":false}"#,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"array","unevaluatedItems":{"type":"null"}}"#,
+        "UNEVALUATED_ITEMS_ADDED #/unevaluatedItems",
+        "UNEVALUATED_ITEMS_REMOVED #/unevaluatedItems",
+    ),
+    (
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"array","unevaluatedItems":{"type":"null"}}"#,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"array"}"#,
+        "UNEVALUATED_ITEMS_EXTENDED #/unevaluatedItems",
+        "UNEVALUATED_ITEMS_NARROWED #/unevaluatedItems",
+    ),
+    (
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"array","prefixItems":[{}],"unevaluatedItems":{"type":"null"}}"#,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"array","prefixItems":[{},{"type":"null"}],"unevaluatedItems":{"type":"null"}}"#,
+        "ITEM_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL #/items/1",
+        "ITEM_REMOVED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL #/items/1",
+    ),
+    (
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"array","prefixItems":[{}],"unevaluatedItems":false}"#,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"array","prefixItems":[{},{"type":"null"}],"unevaluatedItems":false}"#,
+        "ITEM_ADDED_TO_CLOSED_CONTENT_MODEL #/items/1",
+        "ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL #/items/1",
+    ),
+];
+
+/// Cannot happen as long as `"unevaluatedProperties": false` is not seen.
+const UNSEEN: [&str; 2] = ["UNEVALUATED_PROPERTIES_ADDED", "UNEVALUATED_PROPERTIES_REMOVED"];
+
+const TABLES: [&[Row]; 11] = [
     ANNOTATIONS,
     TYPES,
     STRINGS,
@@ -659,6 +721,7 @@ const TABLES: [&[Row]; 10] = [
     VALUES,
     COMBINED,
     REFERENCES,
+    UNEVALUATED,
 ];
 
 #[test]
@@ -683,9 +746,10 @@ fn every_kind_is_in_a_table() {
         .map(|difference| difference.name())
         .filter(|name| {
             let starts = format!("{name} ");
-            !tables.iter().any(|(_, _, there, back)| {
-                format!(", {there}, {back}").contains(&format!(", {starts}"))
-            })
+            !UNSEEN.contains(name)
+                && !tables.iter().any(|(_, _, there, back)| {
+                    format!(", {there}, {back}").contains(&format!(", {starts}"))
+                })
         })
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
@@ -713,6 +777,8 @@ fn lenient_relaxes_properties_and_nothing_else() {
             "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL",
             "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
             "REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL",
+            "UNEVALUATED_PROPERTIES_NARROWED",
+            "UNEVALUATED_PROPERTIES_REMOVED",
         ]
     );
 }
@@ -782,6 +848,10 @@ fn strict_verdicts_are_these() {
             "SUM_TYPE_EXTENDED",
             "TITLE_CHANGED",
             "TYPE_EXTENDED",
+            "UNEVALUATED_ITEMS_ADDED",
+            "UNEVALUATED_ITEMS_EXTENDED",
+            "UNEVALUATED_PROPERTIES_ADDED",
+            "UNEVALUATED_PROPERTIES_EXTENDED",
             "UNIQUE_ITEMS_REMOVED",
         ]
     );

@@ -1,0 +1,106 @@
+//! Much at once, and much in one.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::server::Setup;
+
+fn register(http: &super::http::Http, subject: &str, kind: &str, schema: &str) -> (u16, i64) {
+    let body = json!({ "schemaType": kind, "schema": schema }).to_string();
+    let answer = http.send("POST", &format!("/subjects/{subject}/versions"), Some(&body));
+    (answer.status, answer.json()["error_code"].as_i64().unwrap_or(0))
+}
+
+#[test]
+fn equal_and_different_schemas_registered_at_once_get_one_id_each_and_versions_without_gaps() {
+    let server = Setup::new().start();
+    let http = server.http();
+    http.put("/config", r#"{"compatibility":"NONE"}"#).expect(200);
+    let schema =
+        |number: u32| json!({"type": "fixed", "name": "F", "size": number + 1}).to_string();
+    let ids: Vec<Vec<i64>> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|writer| {
+                let http = &http;
+                // Each begins elsewhere, and all come past all.
+                scope.spawn(move || {
+                    let mut ids: Vec<(u32, i64)> = (0..20)
+                        .map(|number| (number + writer * 5) % 20)
+                        .map(|number| (number, http.register("a", &schema(number))))
+                        .collect();
+                    ids.sort_unstable();
+                    ids.into_iter().map(|(_, id)| id).collect()
+                })
+            })
+            .collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    for of_writer in &ids {
+        assert_eq!(of_writer, &ids[0], "equal schemas, equal ids");
+    }
+    assert_eq!(ids[0].iter().collect::<BTreeSet<_>>().len(), 20);
+    let expected: Vec<i32> = (1..=20).collect();
+    assert_eq!(http.get("/subjects/a/versions").body, serde_json::to_string(&expected).unwrap());
+}
+
+#[test]
+fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
+    let server = Setup::new().start();
+    let http = server.http();
+    let long = "x".repeat(10 * 1024 * 1024);
+    let record =
+        |doc: &str| json!({"type": "record", "name": "R", "doc": doc, "fields": []}).to_string();
+    assert_eq!(register(&http, "a", "AVRO", &record(&long)), (422, 42209));
+    let deep = 100_000;
+    let nested = [
+        ("AVRO", "[".repeat(deep)),
+        ("AVRO", r#"{"type":"array","items":"#.repeat(deep) + "\"int\"" + &"}".repeat(deep)),
+        ("JSON", r#"{"not":"#.repeat(deep) + "{}" + &"}".repeat(deep)),
+        ("PROTOBUF", "message M { ".repeat(deep) + &"}".repeat(deep)),
+    ];
+    for (kind, text) in nested {
+        assert_eq!(register(&http, "b", kind, &text), (422, 42201), "{kind}");
+    }
+    let answer =
+        http.send("POST", "/subjects/c/versions", Some(&"[".repeat(1_000_000))).expect(400);
+    assert_eq!(answer.json()["error_code"], 400);
+    let too_large = format!("{{\"schema\":\"{}\"}}", "x".repeat(17 * 1024 * 1024));
+    // The server may hang up before it has read everything.
+    if let Ok(answer) = http.try_send("POST", "/subjects/c/versions", &[], Some(&too_large)) {
+        assert_eq!(answer.status, 413);
+    }
+    let remote = r#"{"$ref":"http://127.0.0.1:1/schema.json"}"#;
+    assert_eq!(register(&http, "d", "JSON", remote), (422, 42201));
+    assert_eq!(http.get("/subjects").body, "[]");
+    // A schema of nearly 1 MiB is none too large.
+    assert_eq!(register(&http, "e", "AVRO", &record(&"x".repeat(900 * 1024))).0, 200);
+}
+
+#[test]
+fn subjects_may_hold_every_character() {
+    let server = Setup::new().start();
+    let http = server.http();
+    http.register("keeps", "\"string\"");
+    for encoded in [
+        "a%2Fb",
+        "a%3Ab",
+        "a%20b",
+        "a%25b",
+        "a+b",
+        "%C3%BC",
+        "%F0%9F%90%98",
+        "%22",
+        "a%3Fb%23c",
+        "subjects",
+    ] {
+        http.register(encoded, "\"string\"");
+        assert_eq!(http.get(&format!("/subjects/{encoded}/versions")).body, "[1]", "{encoded}");
+        let answer = http.get(&format!("/subjects/{encoded}/versions/latest")).expect(200);
+        assert_eq!(answer.json()["id"], 1, "{encoded}");
+        http.put(&format!("/config/{encoded}"), r#"{"compatibility":"NONE"}"#).expect(200);
+        http.delete(&format!("/subjects/{encoded}")).expect(200);
+        http.delete(&format!("/subjects/{encoded}?permanent=true")).expect(200);
+        assert_eq!(http.get(&format!("/config/{encoded}")).status, 404, "{encoded}");
+    }
+}
