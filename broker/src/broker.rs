@@ -16,7 +16,7 @@ use crate::controller::Controller;
 use crate::groups::GroupCoordinator;
 use crate::listener::{self, Acceptor};
 use crate::log::{Disk, KnownPartition, LockedDirectories, LogStore, StorageError};
-use crate::metadata::{Metadata, MetadataError, MetadataImage, MetadataLog, MetadataRecord};
+use crate::metadata::{self, Metadata, MetadataError, MetadataImage, MetadataLog, MetadataRecord};
 use crate::node::Node;
 use crate::offsets_topic::OffsetsTopic;
 use crate::topic_config::TopicConfig;
@@ -144,6 +144,7 @@ impl Opened {
     /// Blocks on the disk.
     fn open(config: Config) -> Result<Self, StartError> {
         let directories = LockedDirectories::lock(&config, Arc::new(Disk))?;
+        metadata::refuse_lost(&Disk, &config.log_dirs)?;
         let (log, image) = MetadataLog::open(&Disk, directories.first())?;
         let mut metadata = Metadata::new(log, image);
         // Durable before anything is served: leader epochs count the starts.

@@ -37,4 +37,4 @@ mod waiters;
 
 pub use broker::{Broker, InProcess, StartError};
 pub use config::Config;
-pub use log::StorageError;
+pub use log::{StorageError, inspect};

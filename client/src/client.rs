@@ -25,6 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Connection, Failure, InFlight, Surroundings};
+use crate::consumer::Neighbourhoods;
 use crate::lookup::{Answer, Lookups, Question};
 use crate::metadata::{AutoCreate, Cache, Cached, Cluster, Topic};
 use crate::pool::{Endpoint, Pool, Standing};
@@ -74,6 +75,8 @@ struct Inner {
     lookups: Lookups,
     /// Group coordinators by group, bounded.
     coordinators: Mutex<HashMap<Str, i32>>,
+    /// Groups that consumers of this client are in.
+    neighbourhoods: Arc<Neighbourhoods>,
     /// Whether the cluster creates topics that somebody asks for, and since when that is known.
     auto_create: Mutex<Option<(bool, Instant)>>,
     next_id: AtomicU64,
@@ -125,6 +128,7 @@ impl Client {
             cache: Cache::new(config.metadata_max_age),
             lookups: Lookups::default(),
             coordinators: Mutex::default(),
+            neighbourhoods: Arc::default(),
             auto_create: Mutex::default(),
             next_id: AtomicU64::new(1),
             surroundings,
@@ -358,6 +362,11 @@ impl Client {
     pub async fn refresh_cluster(&self) -> Result<Arc<Cluster>, Error> {
         self.ask_and_wait(Question::Cluster, []).await?;
         Ok(self.inner.cache.cluster().unwrap_or_default())
+    }
+
+    /// Groups that consumers of this client are in.
+    pub(crate) fn neighbourhoods(&self) -> &Arc<Neighbourhoods> {
+        &self.inner.neighbourhoods
     }
 
     /// What is known of the coordinator of a group.

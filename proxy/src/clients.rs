@@ -19,6 +19,10 @@ const REGISTRY_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest wait for its answer.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long the cluster is asked about its topics and nodes. Kafka's minute is
+/// longer than most HTTP clients wait: they would never learn what is wrong.
+const API_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Config {
     /// The settings of the client that [`serve`](crate::serve) is given
     /// (`client.*`, `admin.*`). Consumers of instances have their own settings,
@@ -28,6 +32,7 @@ impl Config {
         let ConnectionSettings {
             client_id,
             request_timeout,
+            api_timeout,
             metadata_max_age,
             retry_backoff,
             reconnect_backoff,
@@ -39,6 +44,7 @@ impl Config {
             client_id: client_id.clone().unwrap_or_else(|| "rest-proxy".to_owned()),
             request_timeout: request_timeout.unwrap_or(default.request_timeout),
             connect_timeout: connection_setup_timeout.unwrap_or(default.connect_timeout),
+            api_timeout: api_timeout.unwrap_or(API_TIMEOUT),
             metadata_max_age: metadata_max_age.unwrap_or(default.metadata_max_age),
             retry_backoff: retry_backoff.0.unwrap_or(default.retry_backoff),
             retry_backoff_max: retry_backoff.1.unwrap_or(default.retry_backoff_max),
@@ -104,6 +110,7 @@ impl Config {
             allow_auto_create_topics: settings
                 .allow_auto_create_topics
                 .unwrap_or(default.allow_auto_create_topics),
+            api_timeout: connection.api_timeout.unwrap_or(default.api_timeout),
             metadata_max_age: connection.metadata_max_age.unwrap_or(default.metadata_max_age),
             retry_backoff: connection.retry_backoff.0.unwrap_or(default.retry_backoff),
             ..default

@@ -208,6 +208,7 @@ impl Error {
             | ConsumerError::Group { .. }
             | ConsumerError::Rebalanced
             | ConsumerError::Timeout(_)
+            | ConsumerError::InvalidTopic(_)
             | ConsumerError::Topic { .. } => {
                 let message = Some(error.public_message().into());
                 let error = client::Error::Kafka { code: error.error_code(), message };

@@ -11,7 +11,7 @@ use client::{AutoCreate, Client};
 use protocol::ErrorCode;
 
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError, eprint};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint};
 use super::session::{Failure, describe as describe_error, with_client};
 use super::{FAILED, Invocation, OK, print};
 use crate::config::load_properties;
@@ -50,6 +50,7 @@ const TOOL: Tool = Tool {
         value("group", "id", "The group's ID."),
         value("topic", "name", "The topic's name."),
     ],
+    common: CLUSTER,
 };
 
 const fn flag(name: &'static str, help: &'static str) -> Spec {

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use self::formatter::{Formatter, KnownSchemas, Unprintable};
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError, eprint};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint};
 use super::progress::Progress;
 use super::schema_registry::{self, Properties, http_config, schema_type_of_tool};
 use super::session::{Failure, with_client};
@@ -95,6 +95,7 @@ const TOOL: Tool = Tool {
         value("topic", "topic", "The topic to read."),
         value("value-deserializer", "class", "As --formatter-property value.deserializer=CLASS."),
     ],
+    common: CLUSTER,
 };
 
 const fn flag(name: &'static str, help: &'static str) -> Spec {

@@ -16,7 +16,7 @@ use client::{AutoCreate, Client, Error};
 use protocol::{ErrorCode, Str};
 
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError, eprint};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint};
 use super::session::{Failure, describe as describe_error, java_exception, millis, with_client};
 use super::{Invocation, OK, print};
 
@@ -101,6 +101,7 @@ const TOOL: Tool = Tool {
         ),
         flag("verbose", "Provide additional information, if any, when describing the group."),
     ],
+    common: CLUSTER,
 };
 
 const fn flag(name: &'static str, help: &'static str) -> Spec {

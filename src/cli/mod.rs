@@ -8,6 +8,7 @@ mod client_settings;
 mod configs;
 mod consume;
 mod groups;
+mod logs;
 mod options;
 mod produce;
 mod progress;
@@ -128,6 +129,12 @@ const COMMANDS: &[Command] = &[
         kafka_names: &[],
         about: "List, show, register, compare and delete schemas, change their rules",
         run: schemas::run,
+    },
+    Command {
+        name: "logs",
+        kafka_names: &["kafka-dump-log"],
+        about: "Print, check and measure the files of a stopped broker",
+        run: logs::run,
     },
 ];
 
@@ -253,6 +260,7 @@ mod tests {
             "kafka-consumer-groups",
             "kafka-avro-console-producer",
             "kafka-json-schema-console-consumer",
+            "kafka-dump-log",
         ] {
             check(&format!("{tool} --topic t"), &format!("{tool}: --topic t"));
             check(&format!("/opt/kafka/bin/{tool}.sh --topic t"), &format!("{tool}: --topic t"));

@@ -29,10 +29,12 @@ pub(super) struct Tool {
     /// One sentence for the help.
     pub(super) about: &'static str,
     pub(super) options: &'static [Spec],
+    /// Options that it shares with others.
+    pub(super) common: &'static [Spec],
 }
 
-/// Options that every tool takes, besides its own.
-const COMMON: &[Spec] = &[
+/// Options of every tool that talks to a cluster.
+pub(super) const CLUSTER: &[Spec] = &[
     Spec {
         name: "bootstrap-server",
         argument: Argument::Required("host:port,..."),
@@ -43,14 +45,22 @@ const COMMON: &[Spec] = &[
         argument: Argument::Required("file"),
         help: "Property file with settings of the client.",
     },
-    Spec { name: "help", argument: Argument::None, help: "Print usage information." },
-    Spec { name: "version", argument: Argument::None, help: "Print the version." },
+    HELP,
+    VERSION,
     Spec {
         name: "zookeeper",
         argument: Argument::Required("urls"),
         help: "Accepted from old scripts; no ZooKeeper is needed.",
     },
 ];
+
+/// Options of every tool that works on files.
+pub(super) const LOCAL: &[Spec] = &[HELP, VERSION];
+
+const HELP: Spec =
+    Spec { name: "help", argument: Argument::None, help: "Print usage information." };
+const VERSION: Spec =
+    Spec { name: "version", argument: Argument::None, help: "Print the version." };
 
 /// Old names of options.
 const ALIASES: &[(&str, &str)] =
@@ -207,7 +217,7 @@ impl Options {
 
 impl Tool {
     fn all(&self) -> impl Iterator<Item = &'static Spec> {
-        self.options.iter().chain(COMMON)
+        self.options.iter().chain(self.common)
     }
 
     /// The option with this name, or the only one that begins so.
@@ -288,6 +298,7 @@ mod tests {
             Spec { name: "topic-id", argument: Argument::Required("id"), help: "Its id." },
             Spec { name: "partitions", argument: Argument::Required("count"), help: "How many." },
         ],
+        common: CLUSTER,
     };
 
     fn options(line: &str) -> Result<Options, UsageError> {

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use self::lines::{LineParser, LineReader, ReadError};
 use self::schemas::{Encoders, SchemaOptions};
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError};
 use super::progress::Progress;
 use super::session::{Failure, with_client};
 use super::{FAILED, Invocation, OK, complain, signalled};
@@ -111,6 +111,7 @@ const TOOL: Tool = Tool {
         value("value-schema-file", "file", "As --value-schema, with the schema in a file."),
         value("value-schema-id", "id", "As --value-schema, with a schema that is registered."),
     ],
+    common: CLUSTER,
 };
 
 const fn flag(name: &'static str, help: &'static str) -> Spec {

@@ -11,7 +11,7 @@ use protocol::{ErrorCode, Str, Uuid};
 use regex::Regex;
 
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError};
 use super::session::{Failure, with_client};
 use super::{FAILED, Invocation, OK, print};
 
@@ -87,6 +87,7 @@ const TOOL: Tool = Tool {
             "If set when describing topics, only show under-replicated partitions.",
         ),
     ],
+    common: CLUSTER,
 };
 
 const fn flag(name: &'static str, help: &'static str) -> Spec {

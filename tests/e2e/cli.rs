@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::harness::http::{JSON_V2, V1, V2};
 use crate::harness::programs::java;
 use crate::harness::{Server, Setup, unique, until};
 
@@ -414,6 +415,35 @@ fn a_proxy_alone_waits_for_its_cluster() {
     let proxy = alone.start();
     assert_eq!(proxy.http().get("/topics").send().expect(200).json(), serde_json::json!(["t"]));
     assert!(proxy.stop().success());
+}
+
+#[test]
+fn a_proxy_whose_cluster_is_gone_says_so() {
+    let broker = Setup::new().start();
+    let setup = Setup::proxy_of(broker.broker())
+        .set("admin.default.api.timeout.ms", "300")
+        .set("consumer.default.api.timeout.ms", "300");
+    let proxy = setup.start();
+    let http = proxy.http();
+    http.post("/topics/old", JSON_V2, r#"{"records":[{"value":1}]}"#).send().expect(200);
+    http.post("/consumers/g", V2, r#"{"name":"c","format":"json"}"#).send().expect(200);
+    let instance = "/consumers/g/instances/c";
+    http.post(&format!("{instance}/subscription"), V2, r#"{"topics":["old"]}"#).send().expect(204);
+    broker.kill();
+    for path in ["/topics", "/topics/new", "/topics/new/partitions"] {
+        http.get(path).send().expect_error(503, 50302);
+        http.get(path).accept(V1).send().expect_error(500, 50003);
+    }
+    let records = r#"{"records":[{"value":1},{"value":2}]}"#;
+    let produced = http.post("/topics/new", JSON_V2, records).send().expect(200).json();
+    for record in produced["offsets"].as_array().unwrap() {
+        assert_eq!(record["error_code"], 50003, "{produced}");
+    }
+    let commit = r#"{"offsets":[{"topic":"old","partition":0,"offset":0}]}"#;
+    http.post(&format!("{instance}/offsets"), V2, commit).send().expect_error(500, 50003);
+    let read = http.get(&format!("{instance}/records?timeout=100")).accept(JSON_V2).send();
+    assert_eq!(read.expect(200).text(), "[]");
+    http.delete(instance).send().expect(204);
 }
 
 #[test]

@@ -154,6 +154,22 @@ fn files_of_a_newer_format_or_half_a_file_are_named_and_left_alone() {
     }
 }
 
+#[test]
+fn records_without_their_metadata_are_not_met_with_an_empty_broker() {
+    let setup = used_directory();
+    let metadata = setup.data().join("cluster-metadata");
+    let kept = setup.folder().join("kept-metadata");
+    std::fs::rename(&metadata, &kept).unwrap();
+    let before = all_files(&setup.data());
+    let said = refused(&setup);
+    assert!(said.contains(&metadata.display().to_string()), "{said}");
+    assert!(said.contains("is missing, but there are records"), "{said}");
+    assert_eq!(all_files(&setup.data()), before);
+    std::fs::rename(&kept, &metadata).unwrap();
+    let server = setup.start();
+    assert_eq!(Cluster::new(server.broker()).records("kept", 0).len(), 2);
+}
+
 fn replace_text(bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.contains(from), "{text}");

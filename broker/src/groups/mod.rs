@@ -29,5 +29,5 @@ mod writer;
 
 pub(crate) use coordinator::{Commit, Committer, GroupCoordinator};
 pub(crate) use offsets::GroupOffsets;
-pub(crate) use records::CommittedOffset;
+pub(crate) use records::{CommittedOffset, check_record};
 pub(crate) use storage::{GroupStorage, StorageError};

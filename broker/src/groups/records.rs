@@ -230,6 +230,14 @@ impl MemberMetadata {
     }
 }
 
+/// Checks that a record can be read when groups are loaded.
+///
+/// # Errors
+/// Why it cannot.
+pub(crate) fn check_record(key: &[u8], value: Option<&[u8]>) -> Result<(), DecodeError> {
+    GroupRecord::decode(key, value).map(|_| ())
+}
+
 /// The partition of `__consumer_offsets` that keeps what is about `group`: that
 /// of Java's `String.hashCode()`, made positive as Kafka's `Utils.abs` does.
 pub(crate) fn partition_of(group: &str, partitions: i32) -> i32 {

@@ -23,7 +23,7 @@ use super::partition::Partition;
 use crate::config::CleanerConfig;
 
 /// How far each partition was compacted.
-const FILE_NAME: &str = "cleaner-offset-checkpoint";
+pub(super) const FILE_NAME: &str = "cleaner-offset-checkpoint";
 
 /// The state of the cleaner of one directory.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// Where clients may begin to read.
 pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 /// Up to where clients may read.
-const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 /// What the directory of a deleted partition ends in.
 pub(super) const DELETED_SUFFIX: &str = "-delete";
 

@@ -131,6 +131,13 @@ pub(crate) struct Disk;
 #[derive(Debug)]
 struct DiskFile(File);
 
+impl Disk {
+    /// Opens a file that is not to be changed.
+    pub(super) fn open_read_only(path: &Path) -> io::Result<Arc<dyn LogFile>> {
+        Ok(Arc::new(DiskFile(File::open(path)?)))
+    }
+}
+
 impl FileSystem for Disk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn LogFile>> {
         let file =

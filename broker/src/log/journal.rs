@@ -38,7 +38,7 @@ use super::partition_metadata;
 use super::segment::{Segment, file_name};
 use super::store::KnownPartition;
 
-const FILE_NAMES: [&str; 2] = ["journal-0", "journal-1"];
+pub(super) const FILE_NAMES: [&str; 2] = ["journal-0", "journal-1"];
 const MAGIC: u32 = 0x6f74_6a31;
 /// Magic, checksum and length.
 const RECORD_HEAD: usize = 12;
@@ -282,6 +282,20 @@ pub(super) fn replay(
         file.sync()?;
     }
     Ok(has_found)
+}
+
+/// What is in a journal: pieces for partitions, and bytes at its end that are no
+/// whole record.
+pub(super) fn look(mut journal: Bytes) -> (usize, usize) {
+    let mut count = 0;
+    let mut left = journal.len();
+    while let Some(mut record) = split_record(&mut journal) {
+        while let Ok(Some(_)) = split_piece(&mut record) {
+            count += 1;
+        }
+        left = journal.len();
+    }
+    (count, left)
 }
 
 /// The pieces of all whole records. A record that is not whole was not acknowledged.

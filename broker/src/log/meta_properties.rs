@@ -9,7 +9,7 @@ use super::file::FileSystem;
 use super::store::StorageError;
 use crate::durable;
 
-const FILE_NAME: &str = "meta.properties";
+pub(super) const FILE_NAME: &str = "meta.properties";
 const VERSION: &str = "1";
 
 /// The lines that matter.
@@ -63,7 +63,10 @@ impl MetaProperties {
         Ok(cluster_id)
     }
 
-    fn read(files: &dyn FileSystem, path: &Path) -> Result<Option<Self>, StorageError> {
+    pub(super) fn read(
+        files: &dyn FileSystem,
+        path: &Path,
+    ) -> Result<Option<Self>, StorageError> {
         let bytes = files.read(path).map_err(|source| StorageError::io("read", path, source))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let text = String::from_utf8_lossy(&bytes);

@@ -9,6 +9,7 @@ mod disk_space;
 mod file;
 mod flusher;
 mod index;
+pub mod inspect;
 mod journal;
 mod leader_epochs;
 #[cfg(test)]

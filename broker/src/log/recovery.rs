@@ -96,7 +96,7 @@ pub(super) fn first_offset(files: &dyn FileSystem, directory: &Path) -> io::Resu
 }
 
 /// Base offsets of the segments in a directory, ascending.
-fn base_offsets(files: &dyn FileSystem, directory: &Path) -> io::Result<Vec<i64>> {
+pub(super) fn base_offsets(files: &dyn FileSystem, directory: &Path) -> io::Result<Vec<i64>> {
     let mut bases = Vec::new();
     for name in files.list(directory)? {
         let Some(base) = name.to_str().and_then(|name| name.strip_suffix(".log")) else { continue };

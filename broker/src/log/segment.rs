@@ -441,17 +441,17 @@ fn whole_batch(bytes: &[u8], expected: i64) -> Result<BatchHeader, String> {
 }
 
 /// A file that is read from its start to its end, in large pieces.
-struct Window<'a> {
-    file: &'a dyn LogFile,
-    size: u64,
+pub(super) struct Window<'a> {
+    pub(super) file: &'a dyn LogFile,
+    pub(super) size: u64,
     /// Where in the file the bytes in memory begin.
-    start: u64,
-    bytes: Vec<u8>,
+    pub(super) start: u64,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Window<'_> {
     /// The bytes from `position` on: at least `length`, or as many as there are.
-    fn at(&mut self, position: u64, length: usize) -> io::Result<&[u8]> {
+    pub(super) fn at(&mut self, position: u64, length: usize) -> io::Result<&[u8]> {
         let length = (length as u64).min(self.size - position);
         let skipped = position - self.start;
         if (self.bytes.len() as u64).saturating_sub(skipped) < length {

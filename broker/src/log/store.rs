@@ -32,8 +32,10 @@ use crate::config::Config;
 use crate::producers::Producers;
 use crate::topic_config::TopicConfig;
 
-const LOCK_FILE: &str = ".lock";
-const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
+/// Locked while a broker uses the directory.
+pub(super) const LOCK_FILE: &str = ".lock";
+/// There after a clean stop.
+pub(super) const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
 
 /// Why a log directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -478,5 +480,11 @@ impl<'a> Loading<'a> {
 
 /// Whether a name is `<topic>-<partition>`.
 fn is_partition(name: &str) -> bool {
-    name.rsplit_once('-').is_some_and(|(_, index)| index.parse::<u32>().is_ok())
+    split_partition(name).is_some()
+}
+
+/// Topic and partition of a directory's name.
+pub(super) fn split_partition(name: &str) -> Option<(&str, i32)> {
+    let (topic, index) = name.rsplit_once('-')?;
+    Some((topic, index.parse().ok().filter(|index| *index >= 0)?))
 }

@@ -17,7 +17,7 @@ use super::record::{MetadataRecord, RecordError};
 use crate::durable;
 use crate::log::{FileSystem, LogFile};
 
-const FILE_NAME: &str = "cluster-metadata";
+pub(super) const FILE_NAME: &str = "cluster-metadata";
 const MAGIC: &[u8; 6] = b"ottlam";
 const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 8;
@@ -105,6 +105,22 @@ impl MetadataLog {
         let file = files.open(&path, false).map_err(|source| io_error("open", &path, source))?;
         let size = file.len().map_err(|source| io_error("look at", &path, source))?;
         Ok((Self { path, file, size, is_offline: false }, image))
+    }
+
+    /// Reads the log in `directory` and leaves it as it is. Says also how many bytes
+    /// at its end are no whole record; `None` when there is no log.
+    ///
+    /// # Errors
+    /// As [`MetadataLog::open`].
+    pub(crate) fn look(
+        files: &dyn FileSystem,
+        directory: &Path,
+    ) -> Result<Option<(MetadataImage, usize)>, MetadataError> {
+        let path = directory.join(FILE_NAME);
+        let Some(bytes) = read(files, &path)? else { return Ok(None) };
+        let size = bytes.len();
+        let (image, valid) = replay(&path, bytes)?;
+        Ok(Some((image, size - valid)))
     }
 
     /// Writes and syncs the records, all or none as far as a later start can tell.

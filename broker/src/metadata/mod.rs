@@ -7,10 +7,12 @@
 
 mod image;
 mod log;
+mod lost;
 mod record;
 
 pub(crate) use image::MetadataImage;
 pub(crate) use log::{MetadataError, MetadataLog};
+pub(crate) use lost::refuse_lost;
 pub(crate) use record::MetadataRecord;
 
 /// The metadata and the log that keeps it.

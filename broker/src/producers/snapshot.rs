@@ -27,15 +27,20 @@ const KAFKA_ENTRY_BYTES: usize = 8 + 2 + 4 + 8 + 4 + 8 + 4 + 8;
 
 /// Why bytes are not a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SnapshotError {
+pub enum SnapshotError {
+    /// The file ends too early.
     #[error("it is cut short")]
     Truncated,
+    /// Something else begins where the snapshot should.
     #[error("it is not a snapshot of producers")]
     Foreign,
+    /// The file has a format of the future.
     #[error("it has version {0}, which this program does not know")]
     UnknownVersion(i32),
+    /// The bytes are not those that were written.
     #[error("its checksum is wrong")]
     CrcMismatch,
+    /// The bytes are those that were written, but no snapshot.
     #[error("it makes no sense")]
     Invalid,
 }
@@ -146,38 +151,82 @@ impl Producers {
     /// # Errors
     /// When it is damaged, or of a version other than 1.
     #[cfg(test)]
-    pub(crate) fn from_kafka_bytes(mut bytes: &[u8], now_ms: i64) -> Result<Self, SnapshotError> {
-        let version = bytes.try_get_i16()?;
-        if version != KAFKA_VERSION {
-            return Err(SnapshotError::UnknownVersion(version.into()));
-        }
-        if bytes.try_get_u32()? != crc32c::crc32c(bytes) {
-            return Err(SnapshotError::CrcMismatch);
-        }
-        let count = usize::try_from(bytes.try_get_i32()?).map_err(|_| SnapshotError::Invalid)?;
-        if count > bytes.len() / KAFKA_ENTRY_BYTES {
-            return Err(SnapshotError::Truncated);
-        }
+    pub(crate) fn from_kafka_bytes(bytes: &[u8], now_ms: i64) -> Result<Self, SnapshotError> {
         let mut producers = Self::default();
-        for _ in 0..count {
-            let id = bytes.try_get_i64()?;
-            let mut producer = Producer::new(bytes.try_get_i16()?);
+        for (id, mut producer) in kafka_entries(bytes)? {
             producer.last_seen_ms = now_ms;
-            let last = ProducerBatch {
-                last_sequence: bytes.try_get_i32()?,
-                last_offset: bytes.try_get_i64()?,
-                offset_delta: bytes.try_get_i32()?,
-                timestamp: bytes.try_get_i64()?,
-            };
-            if last.last_offset >= 0 {
-                producer.push(last);
-            }
-            producer.coordinator_epoch = bytes.try_get_i32()?;
-            producer.transaction = Some(bytes.try_get_i64()?).filter(|offset| *offset >= 0);
             producers.set(id, Some(producer));
         }
         Ok(producers)
     }
+
+    /// What a snapshot in our own format says.
+    pub(crate) fn views(&self) -> impl Iterator<Item = ProducerView> {
+        self.by_id.iter().map(|(id, producer)| ProducerView::of(*id, producer))
+    }
+}
+
+/// A producer, for those who only show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProducerView {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+    pub(crate) coordinator_epoch: i32,
+    pub(crate) transaction: Option<i64>,
+    pub(crate) batches: Vec<ProducerBatch>,
+}
+
+impl ProducerView {
+    fn of(id: i64, producer: &Producer) -> Self {
+        Self {
+            id,
+            epoch: producer.epoch,
+            coordinator_epoch: producer.coordinator_epoch,
+            transaction: producer.transaction,
+            batches: producer.batches().to_vec(),
+        }
+    }
+}
+
+/// What a snapshot in Kafka's format says, in its order.
+///
+/// # Errors
+/// When it is damaged, or of a version other than 1.
+pub(crate) fn kafka_views(bytes: &[u8]) -> Result<Vec<ProducerView>, SnapshotError> {
+    let entries = kafka_entries(bytes)?;
+    Ok(entries.iter().map(|(id, producer)| ProducerView::of(*id, producer)).collect())
+}
+
+fn kafka_entries(mut bytes: &[u8]) -> Result<Vec<(i64, Producer)>, SnapshotError> {
+    let version = bytes.try_get_i16()?;
+    if version != KAFKA_VERSION {
+        return Err(SnapshotError::UnknownVersion(version.into()));
+    }
+    if bytes.try_get_u32()? != crc32c::crc32c(bytes) {
+        return Err(SnapshotError::CrcMismatch);
+    }
+    let count = usize::try_from(bytes.try_get_i32()?).map_err(|_| SnapshotError::Invalid)?;
+    if count > bytes.len() / KAFKA_ENTRY_BYTES {
+        return Err(SnapshotError::Truncated);
+    }
+    let mut entries = Vec::with_capacity(count);
+    for _ in 0..count {
+        let id = bytes.try_get_i64()?;
+        let mut producer = Producer::new(bytes.try_get_i16()?);
+        let last = ProducerBatch {
+            last_sequence: bytes.try_get_i32()?,
+            last_offset: bytes.try_get_i64()?,
+            offset_delta: bytes.try_get_i32()?,
+            timestamp: bytes.try_get_i64()?,
+        };
+        if last.last_offset >= 0 {
+            producer.push(last);
+        }
+        producer.coordinator_epoch = bytes.try_get_i32()?;
+        producer.transaction = Some(bytes.try_get_i64()?).filter(|offset| *offset >= 0);
+        entries.push((id, producer));
+    }
+    Ok(entries)
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ error_codes! {
     CoordinatorLoadInProgress = 14, "COORDINATOR_LOAD_IN_PROGRESS", true, "The coordinator is loading its state and cannot answer yet.";
     CoordinatorNotAvailable = 15, "COORDINATOR_NOT_AVAILABLE", true, "The coordinator is not available.";
     NotCoordinator = 16, "NOT_COORDINATOR", true, "This is not the right coordinator.";
-    InvalidTopicException = 17, "INVALID_TOPIC_EXCEPTION", false, "The topic name is not valid.";
+    InvalidTopicException = 17, "INVALID_TOPIC_EXCEPTION", false, "The request attempted to perform an operation on an invalid topic.";
     RecordListTooLarge = 18, "RECORD_LIST_TOO_LARGE", false, "The record batch is larger than a segment of the log.";
     NotEnoughReplicas = 19, "NOT_ENOUGH_REPLICAS", true, "There are fewer in-sync replicas than required.";
     NotEnoughReplicasAfterAppend = 20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND", true, "The records were written, but to fewer in-sync replicas than required.";

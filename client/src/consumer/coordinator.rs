@@ -72,7 +72,8 @@ impl Shared {
         code.is_retriable() || code == ErrorCode::UnstableOffsetCommit
     }
 
-    /// One try; `Ok(None)` when it failed for now.
+    /// One try; `Ok(None)` when it failed for now, which it also does where the
+    /// coordinator does not know a topic: it may only be new to it.
     pub(super) async fn fetch_committed(
         &self,
         names: &[TopicPartition],
@@ -120,7 +121,6 @@ impl Shared {
                     }
                 }
                 code if self.is_passing(code) => return Ok(None),
-                ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId => {}
                 code if name.topic.is_empty() => return Err(self.group_failure(code)),
                 code => return Err(ConsumerError::Partition { partition: name, code }),
             }
@@ -128,18 +128,32 @@ impl Shared {
         Ok(Some(committed))
     }
 
-    /// The committed offsets, with retries.
+    /// The committed offsets, with retries. Nothing is committed for topics that
+    /// do not exist.
     pub(super) async fn committed(
         &self,
         names: &[TopicPartition],
     ) -> Result<Committed, ConsumerError> {
         self.group_id()?;
+        let mut topics: Vec<Str> = names.iter().map(|name| name.topic.clone()).collect();
+        topics.sort();
+        topics.dedup();
+        let exists = |topic: &Str| self.client.cached_topic(topic).is_some();
         let try_until_answered = async {
+            let unknown: Vec<Str> = topics.iter().filter(|topic| !exists(topic)).cloned().collect();
+            self.client.refresh_topics(&unknown).await?;
             loop {
-                if let Some(committed) = self.fetch_committed(names).await? {
+                let asked: Vec<TopicPartition> =
+                    names.iter().filter(|name| exists(&name.topic)).cloned().collect();
+                if asked.is_empty() {
+                    return Ok(Committed::new());
+                }
+                if let Some(committed) = self.fetch_committed(&asked).await? {
                     return Ok(committed);
                 }
                 self.pause().await;
+                // One of them may be gone since it was looked up.
+                self.client.refresh_topics(&topics).await?;
             }
         };
         self.in_time(try_until_answered).await

@@ -80,6 +80,9 @@ pub enum ConsumerError {
     /// The consumer was closed.
     #[error("This consumer has already been closed")]
     Closed,
+    /// There cannot be a topic of this name.
+    #[error("Invalid topics: [{0}]")]
+    InvalidTopic(Str),
     /// The broker refused to name the topic's partitions.
     #[error("Topic {topic}: {}", code.message())]
     Topic {
@@ -106,6 +109,7 @@ impl ConsumerError {
                 ErrorCode::OffsetOutOfRange
             }
             Self::BrokenBatch { .. } => ErrorCode::CorruptMessage,
+            Self::InvalidTopic(_) => ErrorCode::InvalidTopicException,
             Self::Partition { code, .. } | Self::Group { code, .. } | Self::Topic { code, .. } => {
                 *code
             }

@@ -1,10 +1,11 @@
 //! The task that keeps a subscribed consumer in its group: it does what
 //! [`Membership`] says is next, and watches the topics.
 //!
-//! It needs nobody to read. Its only timer is that of the heartbeat; while
-//! somebody reads and a subscribed topic does not exist, it looks for the topic
-//! in between.
+//! It needs nobody to read. Its only timer is that of the heartbeat, which goes
+//! out earlier when another member of this client comes or goes; while somebody
+//! reads and a subscribed topic does not exist, it looks for the topic in between.
 
+use std::cmp::min;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::assignor::{Assignor, Member};
 use super::error::ConsumerError;
 use super::membership::{Membership, Step, group_topics};
+use super::neighbours::{HEARTBEAT_WHILE_JOINING, Neighbours};
 use super::shared::Shared;
 use super::state::Interest;
 use super::topic_partition::TopicPartition;
@@ -32,6 +34,7 @@ pub(super) struct GroupTask {
     cancel: CancellationToken,
     group_id: Str,
     membership: Membership,
+    neighbours: Neighbours,
     /// The subscription that is in force here; `State::interest_id`.
     interest_id: u64,
     /// Whether the topics of the subscription were looked at once.
@@ -48,6 +51,7 @@ impl GroupTask {
         let now = Instant::now();
         Self {
             membership: Membership::new(group_id.clone(), &shared.config, now),
+            neighbours: shared.client.neighbourhoods().enter(group_id.clone()),
             cancel: shared.cancel.clone(),
             shared,
             group_id,
@@ -117,7 +121,10 @@ impl GroupTask {
                     // Those who wait for an assignment wait for the one to come.
                     state.has_assignment &= !state.partitions.is_empty();
                 }
-                if let Some(answer) = self.parked(node, request).await {
+                let joining = self.neighbours.join();
+                let answer = self.parked(node, request).await;
+                drop(joining);
+                if let Some(answer) = answer {
                     let answer = self.checked(answer).await;
                     self.membership.joined(now(), answer);
                 }
@@ -210,13 +217,15 @@ impl GroupTask {
         }
     }
 
-    async fn wait(&self, until: Option<Instant>) {
+    async fn wait(&mut self, until: Option<Instant>) {
         let look_at = {
             let state = self.shared.state.lock();
             (state.missing_topics && state.readers > 0)
                 .then(|| self.looked_at + MISSING_TOPIC_INTERVAL)
         };
-        let until = until.map(|until| look_at.map_or(until, |look_at| look_at.min(until)));
+        let ask_at = (self.membership.is_stable() && self.neighbours.is_one_joining())
+            .then(|| Instant::now() + HEARTBEAT_WHILE_JOINING);
+        let until = until.map(|until| [look_at, ask_at].into_iter().flatten().fold(until, min));
         let timer = async {
             match until {
                 Some(until) => sleep_until(until).await,
@@ -226,7 +235,11 @@ impl GroupTask {
         tokio::select! {
             () = timer => {}
             () = self.shared.wake.notified() => {}
+            () = self.neighbours.stirred() => {}
             () = self.cancel.cancelled() => {}
+        }
+        if self.neighbours.take_news() && self.membership.is_stable() {
+            self.membership.heartbeat_by(Instant::now());
         }
     }
 
@@ -393,6 +406,7 @@ impl GroupTask {
                 }
             };
             let _ = timeout(LEAVE_TIMEOUT, leave).await;
+            self.neighbours.left();
         }
         self.membership.left();
         self.watched.clear();

@@ -335,6 +335,11 @@ impl Membership {
         }
     }
 
+    /// Lets the next heartbeat go out at `at`, if it would be later.
+    pub(super) fn heartbeat_by(&mut self, at: Instant) {
+        self.heartbeat_at = self.heartbeat_at.min(at);
+    }
+
     /// Answers [`Step::Heartbeat`]; `None` when no answer came.
     pub(super) fn heartbeat_answered(&mut self, now: Instant, answer: Option<HeartbeatResponse>) {
         self.heartbeat_at = now + self.heartbeat_interval;

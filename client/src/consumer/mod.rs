@@ -11,6 +11,7 @@
 //! | `state.rs`, `buffer.rs` | assignment, positions, fetched batches |
 //! | `fetcher.rs`, `offsets.rs` | requests to the partitions' leaders |
 //! | `group.rs`, `membership.rs`, `assignor/` | staying in the group |
+//! | `neighbours.rs` | members of one group that share a client |
 //! | `coordinator.rs` | committing and looking up committed offsets |
 
 mod assignor;
@@ -24,6 +25,7 @@ mod error;
 mod fetcher;
 mod group;
 mod membership;
+mod neighbours;
 mod offsets;
 mod record;
 mod shared;
@@ -33,6 +35,7 @@ mod tests;
 mod topic_partition;
 
 pub(crate) use consumer_protocol::decode_assignment;
+pub(crate) use neighbours::Neighbourhoods;
 pub(crate) use topic_partition::group_by_topic;
 
 pub use assignor::{Assignor, UnknownAssignor};

@@ -263,7 +263,10 @@ impl Shared {
         for topic in described {
             let Some(name) = topic.name else { continue };
             match topic.error_code {
-                ErrorCode::TopicAuthorizationFailed | ErrorCode::InvalidTopicException => {
+                ErrorCode::InvalidTopicException => {
+                    return Err(ConsumerError::InvalidTopic(name.detached()));
+                }
+                ErrorCode::TopicAuthorizationFailed => {
                     return Err(ConsumerError::Topic {
                         topic: name.detached(),
                         code: topic.error_code,

@@ -50,8 +50,17 @@ async fn produce(client: &Client, topic: &Str, timestamps: &[i64]) {
         ..ProduceRequest::default()
     };
     let leader = known.partition(0).unwrap().leader.unwrap();
-    let answer = client.call(Target::Node(leader), Purpose::Produce, request).await.unwrap();
-    assert_eq!(answer.responses[0].partition_responses[0].error_code, ErrorCode::None);
+    loop {
+        let sent = client.call(Target::Node(leader), Purpose::Produce, request.clone());
+        let answer = sent.await.unwrap();
+        let error = answer.responses[0].partition_responses[0].error_code;
+        // The leader of a new partition may not know yet that it is.
+        if !error.is_retriable() {
+            assert_eq!(error, ErrorCode::None);
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

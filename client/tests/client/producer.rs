@@ -187,8 +187,17 @@ async fn every_caller_gets_the_offset_of_its_own_record() {
         };
         let written = join_all((0..600).map(send)).await;
         for partition in 0..3 {
-            let read = read_all(&client, &topic, partition).await;
-            for (_, offset, value) in written.iter().filter(|(of, ..)| *of == partition) {
+            let own: Vec<_> = written.iter().filter(|(of, ..)| *of == partition).collect();
+            let last = own.iter().map(|(_, offset, _)| *offset as usize).max().unwrap();
+            // What the leader alone has acknowledged may be readable only a little later.
+            let read = loop {
+                let read = read_all(&client, &topic, partition).await;
+                if read.len() > last {
+                    break read;
+                }
+                tokio::task::yield_now().await;
+            };
+            for (_, offset, value) in own {
                 assert_eq!(read[*offset as usize].1, *value);
             }
         }

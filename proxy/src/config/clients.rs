@@ -34,6 +34,7 @@ const KEYS: &[ConfigKey] = &[
     key("client.rack", Text).doc("The rack of this client."),
     key("compression.type", Text).validator(Validator::OneOf(&["none", "gzip", "snappy", "lz4", "zstd"])).doc("Codec of produced batches: none, gzip, snappy, lz4 or zstd."),
     key("connections.max.idle.ms", Long).doc("A connection without traffic is closed after this time."),
+    key("default.api.timeout.ms", Int).at_least(0).doc("How long a call to the cluster may take in all, with everything that is tried again. Our default is 10000 for questions about brokers, topics and partitions (admin.): whoever asks is still there then."),
     key("delivery.timeout.ms", Int).at_least(0).doc("How long sending a record may take in all."),
     key("enable.auto.commit", Boolean).doc("Commit delivered offsets by itself."),
     key("enable.idempotence", Boolean).doc("Let the cluster drop what a retry sends twice."),
@@ -68,7 +69,6 @@ const KEYS: &[ConfigKey] = &[
     key("compression.lz4.level", Int).without_effect(NOT_USED),
     key("compression.zstd.level", Int).without_effect(NOT_USED),
     key("config.providers", List).without_effect(NOT_USED),
-    key("default.api.timeout.ms", Int).without_effect(NOT_USED),
     key("enable.metrics.push", Boolean).without_effect(NOT_USED),
     key("exclude.internal.topics", Boolean).without_effect(NOT_USED),
     key("group.id", Text).without_effect(NOT_USED),
@@ -191,6 +191,8 @@ pub struct ConnectionSettings {
     pub client_id: Option<String>,
     /// How long an answer is waited for.
     pub request_timeout: Option<Duration>,
+    /// How long a call may take in all.
+    pub api_timeout: Option<Duration>,
     /// How old metadata may get.
     pub metadata_max_age: Option<Duration>,
     /// First and longest pause before something is tried again.
@@ -335,6 +337,7 @@ impl ConnectionSettings {
         Self {
             client_id: reader.optional_text("client.id"),
             request_timeout: duration(reader, "request.timeout.ms"),
+            api_timeout: duration(reader, "default.api.timeout.ms"),
             metadata_max_age: duration(reader, "metadata.max.age.ms"),
             retry_backoff: (
                 duration(reader, "retry.backoff.ms"),

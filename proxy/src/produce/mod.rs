@@ -178,18 +178,26 @@ enum NoTopic {
 
 async fn find_or_create(app: &App, name: &str) -> Result<Arc<Topic>, NoTopic> {
     if !metadata::is_legal_name(name) {
-        let message = Some(Str::from(format!("Invalid topics: [{name}]")));
-        let error = ProduceError::Refused { code: ErrorCode::InvalidTopicException, message };
-        return Err(NoTopic::Refused(error));
+        return Err(invalid_topic(name));
     }
     match app.client.topic(name, AutoCreate::Yes).await {
         Ok(Some(topic)) => Ok(topic),
         Ok(None) => Err(NoTopic::Unknown),
+        // Another name differs from it only where there is a dot or an underscore.
+        Err(client::Error::Kafka { code: ErrorCode::InvalidTopicException, .. }) => {
+            Err(invalid_topic(name))
+        }
         Err(error) => {
             tracing::warn!(topic = name, %error, "cannot look up a topic to produce to");
             Err(NoTopic::Refused(error.into()))
         }
     }
+}
+
+/// In the words of Kafka's producer.
+fn invalid_topic(name: &str) -> NoTopic {
+    let message = Some(Str::from(format!("Invalid topics: [{name}]")));
+    NoTopic::Refused(ProduceError::Refused { code: ErrorCode::InvalidTopicException, message })
 }
 
 /// Hands the records over and waits for what becomes of them. They are

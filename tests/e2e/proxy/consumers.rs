@@ -235,6 +235,52 @@ fn instances_of_a_group_split_the_partitions_and_take_over() {
     assert_eq!(read, [5, 6]);
 }
 
+/// Kafka tells members with their heartbeats that another one has come or gone;
+/// here they would only hear of it when the test is long over.
+#[test]
+fn instances_of_one_proxy_do_not_wait_for_heartbeats() {
+    let stack = Stack::with(&[
+        ("consumer.heartbeat.interval.ms", "900000"),
+        ("consumer.session.timeout.ms", "1800000"),
+    ]);
+    let http = stack.http();
+    let topic = unique("heartbeats");
+    let cluster = Cluster::new(&stack.bootstrap);
+    cluster.create_topic(&topic, 2);
+    let group = unique("g");
+    let first = Instance::subscribed(&http, &group, &topic, &json!({}));
+    assert_eq!(first.assignment().len(), 2);
+    let second = Instance::subscribed(&http, &group, &topic, &json!({}));
+    until("one partition for each", || {
+        (first.assignment().len() == 1 && second.assignment().len() == 1).then_some(())
+    });
+    second.delete();
+    until("both partitions", || (first.assignment().len() == 2).then_some(()));
+    first.delete();
+}
+
+#[test]
+fn subscribing_to_what_cannot_be_a_topic_is_told_by_reads() {
+    let stack = Stack::start();
+    let http = stack.http();
+    let instance = Instance::subscribed(&http, &unique("g"), "bad name!", &json!({}));
+    let refused = instance.get("records").expect_error(400, 40002);
+    assert_eq!(refused.json()["message"], "Invalid topics: [bad name!]");
+    instance.delete();
+}
+
+#[test]
+fn nothing_is_committed_for_a_topic_that_does_not_exist() {
+    let stack = Stack::start();
+    let http = stack.http();
+    let instance = Instance::create(&http, &unique("g"), &json!({}));
+    let asked = json!({"partitions": [{"topic": unique("nowhere"), "partition": 0}]});
+    let request = http.get(&format!("{}/offsets", instance.path)).header("Content-Type", V2);
+    let answer = request.body(asked.to_string()).send().expect(200);
+    assert_eq!(answer.json(), json!({"offsets": []}));
+    instance.delete();
+}
+
 #[test]
 fn an_instance_expires_when_idle_and_never_during_a_read() {
     let stack = Stack::with(&[("consumer.instance.timeout.ms", "300")]);

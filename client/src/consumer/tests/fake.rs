@@ -106,6 +106,11 @@ impl FakeBroker {
         self.changed.notify_waiters();
     }
 
+    pub(super) fn delete(&self, topic: &str) {
+        self.state.lock().topics.remove(topic);
+        self.changed.notify_waiters();
+    }
+
     /// One batch with a record for each value.
     pub(super) fn append(&self, topic: &str, partition: usize, values: &[&str]) {
         let mut builder = BatchBuilder::new(Compression::None);
@@ -464,13 +469,19 @@ impl FakeBroker {
         self.note("committed".to_owned());
         let groups = request.groups.into_iter().map(|group| {
             let topics = group.topics.unwrap_or_default().into_iter().map(|topic| {
-                let name = self.topic_name(&topic.name, topic.topic_id);
+                let state = self.state.lock();
+                let known = state.topics.iter().find(|(_, known)| known.id == topic.topic_id);
                 let partitions = topic.partition_indexes.into_iter().map(|partition_index| {
-                    let committed =
-                        self.state.lock().committed.get(&(name.clone(), partition_index)).copied();
+                    let committed = known.and_then(|(name, _)| {
+                        state.committed.get(&(name.clone(), partition_index)).copied()
+                    });
+                    let is_unknown = topic.name.is_empty() && known.is_none();
+                    let error_code =
+                        if is_unknown { ErrorCode::UnknownTopicId } else { ErrorCode::None };
                     OffsetFetchResponsePartitions {
                         partition_index,
                         committed_offset: committed.unwrap_or(-1),
+                        error_code,
                         ..Default::default()
                     }
                 });

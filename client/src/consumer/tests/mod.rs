@@ -86,6 +86,28 @@ async fn a_member_reads_from_what_was_committed() {
 }
 
 #[tokio::test]
+async fn nothing_is_committed_for_a_topic_that_does_not_exist() {
+    let broker = FakeBroker::new();
+    broker.create("t", 1);
+    broker.state.lock().committed.insert(("t".into(), 0), 1);
+    let consumer = assigned(&broker, OffsetReset::Latest);
+    // Without a group there is nobody to ask.
+    let names = [TopicPartition::new("nope", 0), partition(), TopicPartition::new("nope", 1)];
+    assert!(matches!(consumer.committed(&names).await, Err(ConsumerError::NoGroup)));
+    consumer.close().await;
+
+    let consumer = Consumer::new(client(&broker), config(OffsetReset::Latest));
+    let committed = consumer.committed(&names).await.unwrap();
+    let offsets: Vec<_> =
+        committed.iter().map(|(_, committed)| committed.as_ref().map(|c| c.offset)).collect();
+    assert_eq!(offsets, [None, Some(1), None]);
+    // It is deleted while its topic is still known here.
+    broker.delete("t");
+    assert!(consumer.committed(&names).await.unwrap().iter().all(|(_, c)| c.is_none()));
+    consumer.close().await;
+}
+
+#[tokio::test]
 async fn without_a_commit_the_reset_policy_is_applied_at_once() {
     for (reset, expected) in [(OffsetReset::Earliest, "a b"), (OffsetReset::Latest, "b")] {
         let broker = FakeBroker::new();
