@@ -258,9 +258,9 @@ fn confluents_python_serializers() {
     };
     assert_eq!(program("write"), "written\n");
     for (format, media_type, value) in [
-        ("avro", AVRO_V2, json!({ "name": { "string": "x" }, "n": 5 })),
-        ("jsonschema", JSONSCHEMA_V2, json!({ "name": "x", "n": 5 })),
-        ("protobuf", PROTOBUF_V2, json!({ "name": "x", "n": "5" })),
+        ("avro", AVRO_V2, json!({ "name": { "string": "somebody" }, "n": 5 })),
+        ("jsonschema", JSONSCHEMA_V2, json!({ "name": "somebody", "n": 5 })),
+        ("protobuf", PROTOBUF_V2, json!({ "name": "somebody", "n": "5" })),
     ] {
         let topic = format!("{topic}-{format}");
         // What Python wrote, to us.

@@ -282,11 +282,11 @@ fn content_types_of_produce_are_those_of_its_version() {
                     ..post(path, Some("text/plain"), "{", (415, JSON, 415))
                 },
                 Row { accept: Some(V2), ..post(path, Some("text/plain"), "{", (415, V2, 415)) },
-                // Formats of later releases.
+                // What comes with schemas.
                 post(path, Some(AVRO_V1), json, (422, V1, 42202)),
                 post(path, Some(AVRO_V2), json, (422, V2, 42202)),
                 post(path, Some(JSONSCHEMA_V2), json, (422, V2, 42202)),
-                post(path, Some(PROTOBUF_V2), json, (415, JSON, 415)),
+                post(path, Some(PROTOBUF_V2), json, (422, V2, 42202)),
                 // 406 comes before the body, too.
                 Row {
                     accept: Some("text/plain"),

@@ -41,7 +41,8 @@ def item_class():
 action, broker, registry, topic = sys.argv[1:]
 client = SchemaRegistryClient({"url": registry})
 Item = item_class()
-value = {"name": "x", "n": 5}
+# Long enough: the Avro deserializer takes a payload of five bytes for one that is cut short.
+value = {"name": "somebody", "n": 5}
 
 # Per format: the serializer for a way to name schemas, the deserializer, the value, and how it is compared.
 formats = {
