@@ -558,9 +558,7 @@ mod tests {
             (
                 &PRODUCE_V1,
                 "application/vnd.kafka.avro.v1+json",
-                Err(
-                    "HTTP 415 Unsupported Media Type: the embedded format avro is not supported yet",
-                ),
+                Ok("application/vnd.kafka.avro.v1+json"),
             ),
             (&PRODUCE_V2, "Application/Vnd.Kafka.JSON.v2+json; charset=utf-8", Ok(JSON_V2)),
             (&PRODUCE_V2, V2_TEXT, Err("HTTP 415 Unsupported Media Type")),
@@ -568,9 +566,12 @@ mod tests {
             (
                 &PRODUCE_V2,
                 "application/vnd.kafka.protobuf.v2+json",
-                Err(
-                    "HTTP 415 Unsupported Media Type: the embedded format protobuf is not supported yet",
-                ),
+                Ok("application/vnd.kafka.protobuf.v2+json"),
+            ),
+            (
+                &PRODUCE_V1,
+                "application/vnd.kafka.protobuf.v2+json",
+                Err("HTTP 415 Unsupported Media Type"),
             ),
             (&CONSUMERS_V2, JSON_V2, Ok(JSON_V2)),
             (&CONSUMERS_V2, "text/plain", Err("HTTP 415 Unsupported Media Type")),

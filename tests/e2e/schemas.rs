@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::http::{AVRO_V2, JSONSCHEMA_V2, PROTOBUF_V2, REGISTRY};
 use crate::harness::kafka::Cluster;
-use crate::harness::programs::{both, finish, finish_with_input, python, root, run};
+use crate::harness::programs::{Dialogue, both, finish, finish_with_input, python, root, run};
 use crate::harness::{Server, Setup, unique};
 
 const STUDENT: &str = r#"{"type":"record","name":"StudentName","fields":[{"name":"first","type":["null","string"]},{"name":"last","type":["null","string"]}]}"#;
@@ -241,6 +241,59 @@ fn the_courses_avro_program() {
         lines.iter().any(|line| line.ends_with("Message Value: {'name': 'testUser'}")),
         "{shown}"
     );
+}
+
+/// A registry behind HTTPS that wants a token: the proxy and the tools get to it
+/// with the certificate that it was given, and not without.
+#[test]
+#[ignore = "needs python"]
+fn a_registry_behind_tls() {
+    let owner = Setup::new().start();
+    let folder = owner.setup().folder();
+    let mut front = python();
+    front.arg(root().join("tests/interop/python/tls_front.py")).arg(owner.registry()).arg(folder);
+    let mut front = Dialogue::start(&mut front);
+    let url = front.line();
+    assert!(url.starts_with("https://"), "{url}");
+    let certificate = folder.join("certificate.pem").display().to_string();
+    let proxy = |settings: &[(&str, &str)]| {
+        let mut setup = Setup::proxy_of(owner.broker()).set("schema.registry.url", &url);
+        for (name, value) in settings {
+            setup = setup.set(name, value);
+        }
+        setup.start()
+    };
+    let trusted = ("schema.registry.ssl.truststore.location", certificate.as_str());
+    let token = ("schema.registry.bearer.auth.token", "a-token");
+    let body = json!({ "value_schema": STUDENT, "records": [{ "value": { "first": null, "last": null } }] });
+    for (settings, status) in [(&[trusted, token][..], 200), (&[trusted], 422), (&[token], 422)] {
+        let server = proxy(settings);
+        let path = format!("/topics/{}", unique("tls"));
+        let answer = server.http().post(&path, AVRO_V2, body.to_string()).send();
+        let answer = answer.expect(status);
+        if settings.len() == 1 && settings[0] == trusted {
+            assert!(answer.text().contains("a token, please"), "{}", answer.text());
+        }
+    }
+    let produce = |properties: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+        command.args(["kafka-avro-console-producer", "--topic", "tls"]);
+        command.args(["--bootstrap-server", owner.broker()]);
+        command.args(["--property", &format!("schema.registry.url={url}")]);
+        command.args([
+            "--property",
+            "value.schema=\"int\"",
+            "--property",
+            "bearer.auth.token=a-token",
+        ]);
+        for property in properties {
+            command.args(["--property", property]);
+        }
+        finish_with_input(&mut command, "1\n")
+    };
+    let trusted = format!("schema.registry.ssl.truststore.location={certificate}");
+    printed(&produce(&[&trusted]));
+    assert!(refused(&produce(&[])).contains("certificate"));
 }
 
 /// What confluent-kafka's serializers write, our tools and the proxy read, and

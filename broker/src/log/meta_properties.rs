@@ -63,10 +63,7 @@ impl MetaProperties {
         Ok(cluster_id)
     }
 
-    pub(super) fn read(
-        files: &dyn FileSystem,
-        path: &Path,
-    ) -> Result<Option<Self>, StorageError> {
+    pub(super) fn read(files: &dyn FileSystem, path: &Path) -> Result<Option<Self>, StorageError> {
         let bytes = files.read(path).map_err(|source| StorageError::io("read", path, source))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let text = String::from_utf8_lossy(&bytes);

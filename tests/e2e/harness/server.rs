@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{HANG, Http, until};
+use super::{HANG, Http, unique, until};
 
 /// The program under test.
 pub(crate) fn program() -> &'static Path {
@@ -43,6 +43,9 @@ impl Setup {
         Self { settings: vec![], bootstrap: Some(bootstrap.into()), folder }
             .set("rest.listeners", "http://127.0.0.1:0")
             .set("registry.listeners", "http://127.0.0.1:0")
+            // Registries of one cluster and group would elect a leader, and miss it when it is killed.
+            .set("schema.registry.group.id", &unique("registry"))
+            .set("kafkastore.topic", &unique("schemas"))
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
