@@ -26,8 +26,10 @@ pub(crate) fn start_tool() {
 /// Starts logging. The first call counts: tests of one process may call it
 /// again.
 pub(crate) fn start(program: &Program) {
-    // What the HTTP library tells of its start is in our own message.
-    let filter = format!("actix_server=warn,{}", program.logging_filter);
+    // What the HTTP library tells of its start is in our own message, and what a client
+    // sends that is not HTTP is nothing that somebody here must act upon.
+    let quiet = "actix_server=warn,actix_http::h1=off";
+    let filter = format!("{quiet},{}", program.logging_filter);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)

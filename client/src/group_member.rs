@@ -30,6 +30,8 @@ use crate::{Backoff, Client, Error, Purpose, Target};
 const PARKED_MARGIN: Duration = Duration::from_secs(5);
 /// How long leaving may hold up closing.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many failures in a row may be expected to pass.
+const PASSING_FAILURES: u32 = 5;
 /// The generation of a member that has not joined.
 const NO_GENERATION: i32 = -1;
 
@@ -175,7 +177,8 @@ impl Task {
                 Interrupted::Again => {}
                 Interrupted::Later(error) => {
                     failures += 1;
-                    if failures == 1 {
+                    // What passes by itself is worth a word only when it does not.
+                    if failures == if error.is_retriable() { PASSING_FAILURES } else { 1 } {
                         tracing::warn!(group = %self.config.group_id, %error, "a call of a group member failed");
                     }
                     self.client.cache_coordinator(&self.config.group_id, None);

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::coerce::Object;
 use crate::config::BoundsConfig;
 use crate::error::Error;
 use crate::memory::{Budget, Share};
@@ -130,16 +131,14 @@ impl Body {
 
 /// Reads JSON into a value, with the errors of [`Body::json`].
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
-    // An array of a structure's members would do, too.
-    if text.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Error::Malformed("An object belongs where there is an array".to_owned()));
-    }
-    serde_json::from_slice(text).or_else(|error| {
+    let parsed = serde_json::from_slice(text).map(|Object(value)| value);
+    parsed.or_else(|error| {
         let sentence = error.to_string();
         if sentence.starts_with("duplicate field") && text.len() < LARGE {
             // A tree keeps the last of them, which is the one that counts.
             let tree = serde_json::from_slice::<Value>(text);
-            if let Some(value) = tree.ok().and_then(|tree| serde_json::from_value(tree).ok()) {
+            let parsed = tree.ok().and_then(|tree| serde_json::from_value(tree).ok());
+            if let Some(Object(value)) = parsed {
                 return Ok(value);
             }
         }
@@ -212,8 +211,10 @@ mod tests {
         assert!(parse::<Wanted>(br#"{"number":1}"#).is_ok());
         assert_eq!(error(r#"{"foo":1}"#).to_string(), "Unrecognized field: foo");
         assert_eq!(error(r#"{"foo":1}"#).error_code(), 422);
-        for text in ["{x", "[1]", r#"{"number":"x"}"#, r#"{"number":1} 2"#] {
+        for text in ["{x", "[1]", "7", r#"{"number":"x"}"#, r#"{"number":1} 2"#] {
             assert_eq!(error(text).error_code(), 400, "{text}");
         }
+        let sentence = error("7").to_string();
+        assert_eq!(sentence, "invalid type: integer `7`, expected an object at line 1 column 1");
     }
 }

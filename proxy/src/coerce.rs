@@ -1,10 +1,12 @@
-//! Scalars of request bodies, taken as the reference's parser takes them: a
-//! number may come as a string, a string as a number or a boolean.
+//! Parts of request bodies, taken as the reference's parser takes them: a number
+//! may come as a string, a string as a number or a boolean, but an array is no
+//! object.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
 
 /// A text; numbers and booleans count as what they look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,39 @@ pub(crate) struct Int(pub(crate) i32);
 /// A whole number of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Long(pub(crate) i64);
+
+/// A structure, written as an object. As itself it could also come as an array
+/// of its members' values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+/// For `deserialize_with`: a list of structures, `None` for null.
+pub(crate) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let list = Option::<Vec<Object<T>>>::deserialize(deserializer)?;
+    Ok(list.map(|list| list.into_iter().map(|Object(value)| value).collect()))
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, members: M) -> Result<Object<T>, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -34,6 +34,7 @@ impl Server {
         command.args(["--set", &format!("log.dirs={}", folder.join("data").display())]);
         command.args(["--set", "listeners=PLAINTEXT://127.0.0.1:0"]);
         command.args(["--set", "rest.listeners=http://127.0.0.1:0"]);
+        command.args(["--set", "registry.listeners=http://127.0.0.1:0"]);
         let started = Instant::now();
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let rest = loop {

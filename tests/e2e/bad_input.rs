@@ -418,6 +418,9 @@ fn what_is_not_http_is_closed() {
         let said = String::from_utf8_lossy(&said);
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{case}: {said}");
     }
+    // Nobody has to act upon that.
+    let log = server.log();
+    assert!(!log.contains("ERROR"), "{log}");
     let grown = server.resident_memory().saturating_sub(before);
     assert!(grown < FLAT, "{grown} bytes");
     still_serves(&server);

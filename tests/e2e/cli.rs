@@ -360,7 +360,7 @@ fn mistakes_are_told_with_what_was_meant() {
 fn the_start_is_told_in_one_message_and_a_taken_place_by_name() {
     let server = Setup::new().start();
     let log = server.log();
-    for part in ["is ready.", server.broker(), server.rest(), "curl -X POST"] {
+    for part in ["is ready.", server.broker(), server.rest(), server.registry(), "curl -X POST"] {
         assert!(log.contains(part), "{part} is missing in\n{log}");
     }
     let same_port = Setup::new().set("listeners", &format!("PLAINTEXT://{}", server.broker()));
@@ -370,6 +370,10 @@ fn the_start_is_told_in_one_message_and_a_taken_place_by_name() {
     let same_url = Setup::new().set("rest.listeners", server.rest());
     let said = complaint(&run(&mut same_url.command()), 1);
     assert!(said.contains(&format!("cannot listen on {}", server.rest())), "{said}");
+    let same_registry = Setup::new().set("registry.listeners", server.registry());
+    let said = complaint(&run(&mut same_registry.command()), 1);
+    assert!(said.contains(&format!("cannot listen on {}", server.registry())), "{said}");
+    assert!(said.contains("--set registry.listeners="), "{said}");
     // The broker that had started before was stopped in order.
     assert!(same_url.set("rest.listeners", "http://127.0.0.1:0").start().stop().success());
 }
@@ -383,7 +387,8 @@ fn the_ready_file_is_there_while_everything_answers() {
     assert_eq!(written["pid"], server.pid());
     assert_eq!(written["broker"], server.broker());
     assert_eq!(written["rest"], server.rest());
-    assert_eq!(written.as_object().unwrap().len(), 3, "what does not run is left out");
+    assert_eq!(written["registry"], server.registry());
+    assert_eq!(written.as_object().unwrap().len(), 4, "what does not run is left out");
     assert!(server.stop().success());
     assert!(!ready.exists());
 }

@@ -154,6 +154,36 @@ fn files_of_a_newer_format_or_half_a_file_are_named_and_left_alone() {
     }
 }
 
+/// Names of partitions and of our own files share a directory.
+#[test]
+fn no_topic_takes_the_place_of_a_file_of_ours() {
+    let setup = used_directory();
+    let files = std::fs::read_dir(setup.data()).unwrap().map(Result::unwrap);
+    let files: Vec<String> = files
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert!(files.iter().any(|name| name == "meta.properties"), "{files:?}");
+    for name in &files {
+        let end = name.rsplit_once('-').map_or("", |(_, end)| end);
+        assert!(end.parse::<u32>().is_err(), "{name} could be a partition");
+    }
+    let server = setup.start();
+    let cluster = Cluster::new(server.broker());
+    let topics = ["journal", "cluster", "cluster-metadata", "meta.properties", "recovery-point"];
+    for topic in topics {
+        cluster.create_topic(topic, 2);
+        cluster.produce_values(topic, 0, &["a"]);
+        cluster.produce_values(topic, 1, &["b"]);
+    }
+    let server = server.kill_and_restart();
+    let cluster = Cluster::new(server.broker());
+    for topic in topics {
+        assert_eq!(cluster.records(topic, 0).len(), 1, "{topic}");
+        assert_eq!(cluster.records(topic, 1).len(), 1, "{topic}");
+    }
+}
+
 #[test]
 fn records_without_their_metadata_are_not_met_with_an_empty_broker() {
     let setup = used_directory();

@@ -16,5 +16,8 @@ mod docs;
 mod examples;
 mod harness;
 mod interop;
+mod log;
+mod logs;
 mod proxy;
+mod registry;
 mod schemas;

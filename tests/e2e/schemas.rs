@@ -257,7 +257,10 @@ fn a_registry_behind_tls() {
     assert!(url.starts_with("https://"), "{url}");
     let certificate = folder.join("certificate.pem").display().to_string();
     let proxy = |settings: &[(&str, &str)]| {
-        let mut setup = Setup::proxy_of(owner.broker()).set("schema.registry.url", &url);
+        // Its own registry is to keep away from that of the cluster.
+        let mut setup = Setup::proxy_of(owner.broker())
+            .set("leader.eligibility", "false")
+            .set("schema.registry.url", &url);
         for (name, value) in settings {
             setup = setup.set(name, value);
         }

@@ -217,7 +217,7 @@ pub(crate) const KEYS: &[ConfigKey] = &[
     // Committed offsets
     key("offsets.topic.num.partitions", Int).default("50").at_least(1)
         .doc("Partitions of __consumer_offsets when it is created."),
-    key("offsets.topic.segment.bytes", Int).default("104857600").at_least(1)
+    key("offsets.topic.segment.bytes", Int).default("104857600").at_least(1_048_576)
         .doc("Segment size of __consumer_offsets."),
     key("offsets.topic.compression.codec", Int).default("0").range(0, 4)
         .doc("Codec of batches in __consumer_offsets: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."),

@@ -8,10 +8,10 @@
 //! not be lost with the name.
 //!
 //! ```text
-//! round ── appended bytes of all its partitions ── journal-0 ── one sync ── answers
+//! round ── appended bytes of all its partitions ── journal.0 ── one sync ── answers
 //!                                                     │ full
-//!                                          files of the partitions synced, journal-0 emptied;
-//!                                          journal-1 takes the rounds meanwhile
+//!                                          files of the partitions synced, journal.0 emptied;
+//!                                          journal.1 takes the rounds meanwhile
 //! ```
 //!
 //! A start writes what it finds in the journal to where it belongs before any
@@ -38,7 +38,8 @@ use super::partition_metadata;
 use super::segment::{Segment, file_name};
 use super::store::KnownPartition;
 
-pub(super) const FILE_NAMES: [&str; 2] = ["journal-0", "journal-1"];
+/// No topic can have a partition with such a name.
+pub(super) const FILE_NAMES: [&str; 2] = ["journal.0", "journal.1"];
 const MAGIC: u32 = 0x6f74_6a31;
 /// Magic, checksum and length.
 const RECORD_HEAD: usize = 12;

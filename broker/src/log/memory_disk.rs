@@ -34,12 +34,26 @@ pub(crate) enum LostSync {
     Directory(&'static str),
 }
 
+/// Something that a disk should not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mischief {
+    /// Files are not cut.
+    KeepsTails,
+    /// Once in a while a write is not done whole, because the disk is full.
+    IsFull,
+    /// Once in a while a write or a sync fails.
+    Fails,
+}
+
 #[derive(Debug, Clone)]
 struct State {
     files: BTreeMap<u64, Content>,
     directories: BTreeMap<u64, Names>,
     next_number: u64,
     lost_sync: Option<LostSync>,
+    mischief: Option<Mischief>,
+    /// A write or a sync has failed.
+    has_failed: bool,
     random: Random,
     /// How many more changes come before everything stops.
     changes_left: Option<u64>,
@@ -123,6 +137,8 @@ impl MemoryDisk {
             directories: BTreeMap::from([(ROOT, Names::default())]),
             next_number: 1,
             lost_sync,
+            mischief: None,
+            has_failed: false,
             random: Random::new(seed),
             changes_left: None,
             has_stopped: false,
@@ -145,6 +161,16 @@ impl MemoryDisk {
         self.state.lock().lost_sync = lost_sync;
     }
 
+    /// Begins to misbehave, or ends it.
+    pub(crate) fn misbehave(&self, mischief: Option<Mischief>) {
+        self.state.lock().mischief = mischief;
+    }
+
+    /// Whether a write or a sync has failed since the start of the process.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state.lock().has_failed
+    }
+
     /// What the next process finds: everything that was written, or, if the
     /// power was gone, what is left of it.
     pub(crate) fn restart(&self, power_was_gone: bool) -> Self {
@@ -152,7 +178,7 @@ impl MemoryDisk {
         // Whoever still has this disk must not change what the next one has.
         state.has_stopped = true;
         let next = if power_was_gone { state.cut() } else { state.clone() };
-        let next = State { changes_left: None, has_stopped: false, ..next };
+        let next = State { changes_left: None, has_stopped: false, has_failed: false, ..next };
         Self { state: Arc::new(Mutex::new(next)) }
     }
 
@@ -188,6 +214,13 @@ fn not_found(path: &Path) -> io::Error {
 impl State {
     fn check(&self) -> io::Result<()> {
         if self.has_stopped { Err(stopped()) } else { Ok(()) }
+    }
+
+    /// Whether the disk fails now, if it may.
+    fn fails(&mut self, mischief: Mischief) -> bool {
+        let fails = self.mischief == Some(mischief) && self.random.one_in(20);
+        self.has_failed |= fails;
+        fails
     }
 
     fn number(&mut self) -> u64 {
@@ -391,8 +424,20 @@ impl LogFile for MemoryFile {
     }
 
     fn write_at(&self, slices: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
-        let bytes = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-        self.change(Change::Write { position: position as usize, bytes })
+        let mut bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let failure = {
+            let mut state = self.disk.state.lock();
+            if state.fails(Mischief::IsFull) {
+                Some(io::ErrorKind::StorageFull)
+            } else {
+                state.fails(Mischief::Fails).then_some(io::ErrorKind::Other)
+            }
+        };
+        if failure.is_some() {
+            bytes.truncate(self.disk.state.lock().random.below(bytes.len() as u64 + 1) as usize);
+        }
+        self.change(Change::Write { position: position as usize, bytes })?;
+        failure.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
     fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
@@ -400,6 +445,9 @@ impl LogFile for MemoryFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
+        if self.disk.state.lock().mischief == Some(Mischief::KeepsTails) {
+            return Ok(());
+        }
         self.change(Change::Length(length as usize))
     }
 
@@ -413,6 +461,9 @@ impl LogFile for MemoryFile {
 
     fn sync(&self) -> io::Result<()> {
         self.disk.change(|state| {
+            if state.fails(Mischief::Fails) {
+                return Err(io::Error::other("the disk fails"));
+            }
             if !self.loses_syncs {
                 let content = state.files.get_mut(&self.number).expect("files are kept");
                 content.durable = content.bytes.clone();

@@ -6,6 +6,8 @@ mod cleaner;
 mod compaction;
 mod directory;
 mod disk_space;
+#[cfg(test)]
+mod faults;
 mod file;
 mod flusher;
 mod index;

@@ -311,12 +311,10 @@ impl Partition {
         self.marks.read().high
     }
 
-    /// Moves the first offset that can be read. Says whether it was below.
-    pub(super) fn raise_log_start(&self, offset: i64) -> bool {
+    /// Moves the first offset that can be read, unless it is there or behind.
+    pub(super) fn raise_log_start(&self, offset: i64) {
         let mut marks = self.marks.write();
-        let is_higher = offset > marks.log_start;
         marks.log_start = marks.log_start.max(offset);
-        is_higher
     }
 
     /// Where the last batch of each producer ends, of those that clients may read:

@@ -24,7 +24,8 @@ use protocol::{Str, Uuid};
 use tokio::sync::mpsc;
 
 use super::append::{Acks, AppendOptions, Completion};
-use super::memory_disk::{LostSync, MemoryDisk};
+use super::faults::{self, Fault};
+use super::memory_disk::{LostSync, MemoryDisk, Mischief};
 use super::partition::Partition;
 use super::store::{self, KnownPartition, LockedDirectories, LogStore};
 use super::writer::{self, Job};
@@ -87,17 +88,24 @@ struct Pending {
 struct Simulation {
     random: Random,
     disk: MemoryDisk,
+    harm: Harm,
     config: Config,
     /// Topics that exist for certain.
     topics: BTreeMap<Uuid, Str>,
     deleted: HashSet<Uuid>,
     promised: BTreeMap<(Uuid, i32), Promised>,
     pending: Vec<Pending>,
+    /// Batches were refused in this life, so idempotent producers would go out of order.
+    has_refused: bool,
     last_value: u64,
 }
 
 impl Simulation {
-    fn new(seed: u64, lost_sync: Option<LostSync>) -> Self {
+    fn new(seed: u64, harm: Harm) -> Self {
+        let lost_sync = match harm {
+            Harm::LostSync(lost_sync) => Some(lost_sync),
+            _ => None,
+        };
         let values = [
             ("log.dirs", "/srv/data"),
             ("num.recovery.threads.per.data.dir", "1"),
@@ -108,31 +116,31 @@ impl Simulation {
         Self {
             random: Random::new(seed),
             disk: MemoryDisk::new(seed, lost_sync),
+            harm,
             config,
             topics: BTreeMap::new(),
             deleted: HashSet::new(),
             promised: BTreeMap::new(),
             pending: Vec::new(),
+            has_refused: false,
             last_value: 0,
         }
     }
 
     /// One life after the other; says what promise was broken.
-    fn run(&mut self, lost_while_opening: Option<LostSync>) -> Result<(), String> {
+    fn run(&mut self) -> Result<(), String> {
+        let _fault = faults::commit(match self.harm {
+            Harm::Fault(fault) => Some(fault),
+            _ => None,
+        });
         for _ in 0..LIVES {
             let mut life = loop {
                 let limit = self.random.below(CHANGES);
                 self.disk.stop_after(limit);
-                if lost_while_opening.is_some() {
-                    self.disk.lose_sync(lost_while_opening);
-                }
-                let opened = self.open();
-                if lost_while_opening.is_some() {
-                    self.disk.lose_sync(None);
-                }
+                let opened = self.open_harmed();
                 match opened {
                     Ok(life) => break life,
-                    Err(_) if self.disk.has_stopped() => self.restart(),
+                    Err(_) if self.disk.has_stopped() || self.disk.has_failed() => self.restart(),
                     Err(error) => return Err(error),
                 }
             };
@@ -144,10 +152,34 @@ impl Simulation {
         self.verify(&mut life)
     }
 
+    /// Opens while what is to go wrong goes wrong, and lives with it after.
+    fn open_harmed(&mut self) -> Result<Life, String> {
+        match self.harm {
+            Harm::LostWhileOpening(lost_sync) => {
+                self.disk.lose_sync(Some(lost_sync));
+                let opened = self.open();
+                self.disk.lose_sync(None);
+                opened
+            }
+            Harm::Mischief(mischief) => {
+                // A start on a disk that fails is refused, which says nothing.
+                if mischief == Mischief::KeepsTails {
+                    self.disk.misbehave(Some(mischief));
+                }
+                let opened = self.open();
+                self.disk.misbehave(Some(mischief));
+                opened
+            }
+            Harm::None | Harm::LostSync(_) | Harm::Fault(_) => self.open(),
+        }
+    }
+
     fn restart(&mut self) {
         let power_was_gone = !self.random.one_in(3);
         self.pending.clear();
+        self.has_refused = false;
         self.disk = self.disk.restart(power_was_gone);
+        self.disk.misbehave(None);
     }
 
     fn open(&mut self) -> Result<Life, String> {
@@ -187,7 +219,7 @@ impl Simulation {
     fn live(&mut self, life: &mut Life) -> Result<(), String> {
         self.verify(life)?;
         self.send_again(life)?;
-        while !life.disk.has_stopped() {
+        while !life.disk.has_stopped() && !life.store.directories()[0].is_offline() {
             match self.random.below(100) {
                 0..40 => self.append(life),
                 40..65 => life.write(self.random.below(8)),
@@ -229,9 +261,17 @@ impl Simulation {
         let mut acks = Acks::All;
         let mut producer = None;
         if self.random.one_in(2) {
+            if self.has_refused {
+                return;
+            }
             let id = self.random.below(PRODUCERS as u64) as i64;
             let window = self.promised.entry(*key).or_default().windows.entry(id).or_default();
-            if window.len() == WINDOW && window.front().is_some_and(|sent| sent.offset.is_none()) {
+            let is_full =
+                window.len() == WINDOW && window.front().is_some_and(|sent| sent.offset.is_none());
+            // As clients do: a producer that the broker does not know may begin anywhere,
+            // so nothing follows the first batch before its answer.
+            let awaits_first = window.iter().all(|sent| sent.offset.is_none());
+            if is_full || (awaits_first && !window.is_empty()) {
                 return;
             }
             let sequence = window.back().map_or(0, |last| last.sequence + last.values.len() as i32);
@@ -267,7 +307,10 @@ impl Simulation {
             match (&mut pending.completion).now_or_never() {
                 None => waiting.push(pending),
                 Some(Ok(appended)) => self.promise(&pending, appended.base_offset)?,
-                Some(Err(_)) if life.disk.has_stopped() => {}
+                // Whoever was refused sends again at the next start.
+                Some(Err(_)) if life.disk.has_stopped() || life.disk.has_failed() => {
+                    self.has_refused = true;
+                }
                 Some(Err(_)) if self.deleted.contains(&pending.partition.0) => {}
                 Some(Err(error)) => return Err(format!("refused: {error}")),
             }
@@ -377,8 +420,13 @@ impl Simulation {
                     let partition = Arc::clone(&life.partitions[&key]);
                     let producer = Some((id, sent.sequence));
                     self.hand_over(key, &partition, sent.values, Acks::All, producer);
-                    life.write(self.random.below(3));
+                    // On a disk that fails one batch may be refused and the next taken.
+                    let is_reliable = !matches!(self.harm, Harm::Mischief(_));
+                    life.write(if is_reliable { self.random.below(3) } else { u64::MAX });
                     self.settle(life)?;
+                    if self.has_refused {
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -393,7 +441,7 @@ impl Simulation {
         }
         for (key, partition) in &life.partitions {
             let there = match read_all(partition) {
-                Err(_) if life.disk.has_stopped() => return Ok(()),
+                Err(_) if life.disk.has_stopped() || life.disk.has_failed() => return Ok(()),
                 there => there?,
             };
             let promised = self.promised.entry(*key).or_default();
@@ -528,21 +576,47 @@ fn read_all(partition: &Partition) -> Result<BTreeMap<i64, String>, String> {
     Ok(there)
 }
 
-/// The seed of the first run that breaks a promise.
-fn first_failure(
-    lost_sync: Option<LostSync>,
-    lost_while_opening: Option<LostSync>,
-) -> Option<(u64, String)> {
-    (0..SEEDS).find_map(|seed| {
-        let result = Simulation::new(seed, lost_sync).run(lost_while_opening);
+/// What is wrong in a run besides the crashes.
+#[derive(Debug, Clone, Copy)]
+enum Harm {
+    None,
+    LostSync(LostSync),
+    LostWhileOpening(LostSync),
+    Mischief(Mischief),
+    Fault(Fault),
+}
+
+/// The seed of the first of so many runs that breaks a promise.
+fn first_failure(seeds: u64, harm: Harm) -> Option<(u64, String)> {
+    (0..seeds).find_map(|seed| {
+        let result = Simulation::new(seed, harm).run();
         result.err().map(|error| (seed, error))
     })
 }
 
 #[test]
 fn nothing_that_was_promised_is_lost() {
-    let failure = first_failure(None, None);
+    let failure = first_failure(SEEDS, Harm::None);
     assert!(failure.is_none(), "seed {failure:?}");
+}
+
+#[test]
+fn a_disk_that_is_full_or_fails_loses_nothing_either() {
+    for mischief in [Mischief::IsFull, Mischief::Fails] {
+        let failure = first_failure(SEEDS / 4, Harm::Mischief(mischief));
+        assert!(failure.is_none(), "{mischief:?}, seed {failure:?}");
+    }
+}
+
+#[test]
+fn what_the_log_must_not_do_is_noticed() {
+    for harm in [
+        Harm::Mischief(Mischief::KeepsTails),
+        Harm::Fault(Fault::LosesRecoveryPoint),
+        Harm::Fault(Fault::ForgetsOlderBatches),
+    ] {
+        assert!(first_failure(SEEDS, harm).is_some(), "{harm:?} is not missed");
+    }
 }
 
 #[test]
@@ -552,12 +626,13 @@ fn every_sync_is_needed() {
         LostSync::File("cluster-metadata"),
         LostSync::File(".tmp"),
         LostSync::File(".cleaned"),
-        LostSync::File("journal-0"),
+        LostSync::File("journal.0"),
         LostSync::Directory("-0"),
         LostSync::Directory("/data"),
         LostSync::Directory("/srv"),
     ] {
-        assert!(first_failure(Some(lost_sync), None).is_some(), "{lost_sync:?} is not missed");
+        let failure = first_failure(SEEDS, Harm::LostSync(lost_sync));
+        assert!(failure.is_some(), "{lost_sync:?} is not missed");
     }
 }
 
@@ -569,7 +644,7 @@ fn what_a_start_finds_is_synced_before_it_is_served() {
         LostSync::Directory("-0"),
         LostSync::Directory("/data"),
     ] {
-        let failure = first_failure(None, Some(lost_sync));
+        let failure = first_failure(SEEDS, Harm::LostWhileOpening(lost_sync));
         assert!(failure.is_some(), "{lost_sync:?} is not missed");
     }
 }

@@ -51,7 +51,9 @@ pub(super) fn open_segments(
         let end = bases.get(index + 1).copied().unwrap_or(i64::MAX);
         // Segments that end below the recovery point were synced as a whole.
         let is_trusted = options.is_clean || end <= options.recovery_point;
-        if !is_trusted && *base > next_offset {
+        // What is missing below the recovery point was compacted away: Apache Kafka
+        // leaves such holes between segments.
+        if !is_trusted && *base > next_offset.max(options.recovery_point) {
             cut = Some(format!("the segment with offset {next_offset} is missing"));
             remove_later(files, directory, bases.get(index..).unwrap_or_default(), &mut cut)?;
             break;

@@ -153,19 +153,19 @@ impl Partition {
         if offset < 0 || offset > high_watermark {
             return Err(DeleteRecordsError::OffsetOutOfRange);
         }
-        if self.raise_log_start(offset) {
-            self.directory.write_log_starts().map_err(|error| {
-                tracing::error!(topic = %self.topic(), partition = self.index(), %error, "the log start offset cannot be written");
-                DeleteRecordsError::Storage
-            })?;
-            // What is left to do is done by the next look at the retention, if not now.
-            let turn = self.maintenance.try_lock();
-            if turn.is_some() {
-                let (count, segments) = self.expired_segments();
-                let removed = self.remove_segments(count.min(segments.saturating_sub(1)));
-                drop(turn);
-                self.directory.discard_segments(&[(Arc::clone(self), removed)]);
-            }
+        self.raise_log_start(offset);
+        // Even if it was that high before: an earlier call may have failed here.
+        self.directory.write_log_starts().map_err(|error| {
+            tracing::error!(topic = %self.topic(), partition = self.index(), %error, "the log start offset cannot be written");
+            DeleteRecordsError::Storage
+        })?;
+        // What is left to do is done by the next look at the retention, if not now.
+        let turn = self.maintenance.try_lock();
+        if turn.is_some() {
+            let (count, segments) = self.expired_segments();
+            let removed = self.remove_segments(count.min(segments.saturating_sub(1)));
+            drop(turn);
+            self.directory.discard_segments(&[(Arc::clone(self), removed)]);
         }
         Ok(self.log_start_offset())
     }

@@ -29,6 +29,12 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn of(producers: &Producers) -> Self {
+        #[cfg(test)]
+        if super::faults::is_committed(super::faults::Fault::ForgetsOlderBatches) {
+            let kafkas = producers.to_kafka_bytes();
+            let forgetful = Producers::from_kafka_bytes(&kafkas, 0).expect("it was just written");
+            return Self { kafkas, ours: forgetful.to_bytes() };
+        }
         Self { kafkas: producers.to_kafka_bytes(), ours: producers.to_bytes() }
     }
 }

@@ -21,6 +21,8 @@ use rustix::fs::FlockOperation;
 
 use super::checkpoint::{self, OffsetCheckpoint};
 use super::directory::{DELETED_SUFFIX, Directory, LOG_STARTS, RECOVERY_POINTS};
+#[cfg(test)]
+use super::faults;
 use super::file::FileSystem;
 use super::journal;
 use super::meta_properties::MetaProperties;
@@ -338,6 +340,14 @@ impl<'a> Loading<'a> {
         };
         let (recovery_points, log_starts) = (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
         let is_clean = is_marked && !has_replayed;
+        #[cfg(test)]
+        let recovery_points = if faults::is_committed(faults::Fault::LosesRecoveryPoint) {
+            let all =
+                known.values().map(|known| ((known.topic.to_string(), known.index), i64::MAX));
+            all.collect()
+        } else {
+            recovery_points
+        };
         Ok(Self { directory, known, is_clean, recovery_points, log_starts })
     }
 
@@ -377,7 +387,7 @@ impl<'a> Loading<'a> {
             });
             results.collect::<Result<Vec<()>, StorageError>>()
         })?;
-        self.forget_unknown()?;
+        self.correct_checkpoints()?;
         if !self.is_clean {
             // The names of directories that a killed process made may be in memory only.
             let synced = self.directory.files.sync_directory(path);
@@ -386,13 +396,24 @@ impl<'a> Loading<'a> {
         Ok(())
     }
 
-    /// As [`LogStore::forget_deleted`], where that was not done before a crash.
-    fn forget_unknown(&self) -> Result<(), StorageError> {
+    /// As [`LogStore::forget_deleted`], where that was not done before a crash. Also
+    /// notes that everything is synced, where the checkpoints do not say so after a
+    /// clean stop: partitions that another broker wrote.
+    fn correct_checkpoints(&self) -> Result<(), StorageError> {
         let is_unknown = |(topic, index): &(String, i32)| {
             self.directory.partition(&Str::from(topic.as_str()), *index).is_none()
         };
         let mut named = self.recovery_points.keys().chain(self.log_starts.keys());
-        if self.directory.cleaner().forget_unknown(self.directory) || named.any(is_unknown) {
+        let is_behind = |partition: &Arc<Partition>| {
+            let key = (partition.topic().to_string(), partition.index());
+            let known = self.recovery_points.get(&key).copied().unwrap_or(0);
+            partition.checkpoint().is_some_and(|entry| known < entry.recovery_point)
+        };
+        let has_foreign = self.is_clean && self.directory.partitions().iter().any(is_behind);
+        if self.directory.cleaner().forget_unknown(self.directory)
+            || named.any(is_unknown)
+            || has_foreign
+        {
             let path = self.directory.path();
             let written = self.directory.write_checkpoints();
             written.map_err(|source| StorageError::io("write the checkpoints of", path, source))?;
@@ -406,10 +427,15 @@ impl<'a> Loading<'a> {
         let failed = |source| StorageError::io("open", &path, source);
         let files = &self.directory.files;
         let id = partition_metadata::read(&**files, &path).map_err(failed)?;
-        if id.is_some_and(|id| id != known.topic_id) {
-            // Of a topic of the same name that was deleted when the broker stopped.
-            self.directory.discard(&path);
-            return Ok(());
+        match id {
+            Some(id) if id == known.topic_id => {}
+            Some(_) => {
+                // Of a topic of the same name that was deleted when the broker stopped.
+                self.directory.discard(&path);
+                return Ok(());
+            }
+            // Put here by hand. A later topic of the same name must not take it for its own.
+            None => partition_metadata::write(&**files, &path, known.topic_id).map_err(failed)?,
         }
         let (log, producers) = self.open_log(known, &name, &path).map_err(failed)?;
         let key = (known.topic.to_string(), known.index);

@@ -86,8 +86,6 @@ pub struct TopicConfig {
     pub skip_validation: bool,
     /// How long a write may take until it is read back.
     pub timeout: Duration,
-    /// After how long a cluster that does not answer at the start is a failure.
-    pub init_timeout: Duration,
 }
 
 /// Several registries on one cluster.
@@ -168,7 +166,6 @@ impl Config {
                 .unwrap_or(i16::MAX),
                 skip_validation: reader.boolean("kafkastore.topic.skip.validation"),
                 timeout: reader.millis("kafkastore.timeout.ms"),
-                init_timeout: reader.millis("kafkastore.init.timeout.ms"),
             },
             election: ElectionConfig {
                 group_id: reader.text("schema.registry.group.id"),

@@ -4,7 +4,6 @@
 //! [`content`] is what a client registers, [`schema`] what it means; the three
 //! formats live in [`avro`], [`json_schema`] and [`protobuf`] and meet only in
 //! [`schema::Schema`].
-
 //!
 //! [`Registry`] keeps schemas in a topic through the Kafka client (`store`),
 //! agrees with other registries of the cluster on one that writes

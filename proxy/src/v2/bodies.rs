@@ -3,13 +3,14 @@
 use client::consumer::TopicPartition;
 use serde::Deserialize;
 
-use crate::coerce::{Int, Text};
+use crate::coerce::{Int, Text, objects};
 use crate::error::Error;
 
 /// `{"partitions":[{"topic":…,"partition":…},…]}`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PartitionsBody {
+    #[serde(default, deserialize_with = "objects")]
     partitions: Option<Vec<PartitionBody>>,
 }
 
@@ -78,6 +79,8 @@ mod tests {
         let body = r#"{"partitions":[{"topic":"a","partition":0},{"topic":"b","partition":"7"}]}"#;
         assert_eq!(partitions(body).unwrap(), ["a-0", "b-7"]);
         assert_eq!(partitions(r#"{"partitions":[]}"#).unwrap(), [""; 0]);
+        let array = serde_json::from_str::<PartitionsBody>(r#"{"partitions":[["a",0]]}"#);
+        assert!(array.unwrap_err().to_string().contains("expected an object"));
         for (body, message) in [
             ("null", "request must not be null (was null)"),
             ("{}", "partitions must not be null (was null)"),

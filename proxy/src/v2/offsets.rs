@@ -11,7 +11,7 @@ use super::bodies::{PartitionsBody, must_not_be_negative, must_not_be_null, name
 use crate::answer;
 use crate::app::App;
 use crate::body::Body;
-use crate::coerce::{Int, Long, Text};
+use crate::coerce::{Int, Long, Text, objects};
 use crate::config::ApiVersion::V2;
 use crate::consumers::InUse;
 use crate::content_type::{CONSUMERS_V2, Negotiated};
@@ -23,6 +23,7 @@ use crate::query::parameter;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CommitBody {
+    #[serde(default, deserialize_with = "objects")]
     offsets: Option<Vec<OffsetBody>>,
 }
 

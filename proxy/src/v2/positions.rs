@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::bodies::{PartitionsBody, must_not_be_negative, must_not_be_null, name_partition};
 use crate::answer;
 use crate::app::App;
-use crate::coerce::{Int, Long, Text};
+use crate::coerce::{Int, Long, Text, objects};
 use crate::config::ApiVersion::V2;
 use crate::consumers::InUse;
 use crate::content_type::CONSUMERS_V2;
@@ -18,7 +18,9 @@ use crate::timestamp::parse_millis;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SeekBody {
+    #[serde(default, deserialize_with = "objects")]
     offsets: Option<Vec<SeekToOffset>>,
+    #[serde(default, deserialize_with = "objects")]
     timestamps: Option<Vec<SeekToTimestamp>>,
 }
 

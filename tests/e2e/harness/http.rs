@@ -104,7 +104,9 @@ impl Request<'_> {
         }
         match &self.body {
             Some(body) => head += &format!("Content-Length: {}\r\n", body.len()),
-            None if self.method == "POST" => head += "Content-Length: 0\r\n",
+            None if ["POST", "PUT"].contains(&self.method.as_str()) => {
+                head += "Content-Length: 0\r\n"
+            }
             None => {}
         }
         head += "Connection: close\r\n\r\n";

@@ -92,6 +92,12 @@ impl Cluster {
         Self { bootstrap: bootstrap.split(',').next().unwrap().to_owned() }
     }
 
+    /// Asks the broker that the cluster is known by, on a connection of its own.
+    #[track_caller]
+    pub(crate) fn call<R: Request>(&self, version: i16, request: &R) -> R::Response {
+        Connection::open(&self.bootstrap).unwrap().call(version, request).unwrap()
+    }
+
     pub(crate) fn create_topic(&self, name: &str, partitions: i32) {
         self.create_topic_with(name, partitions, &[]);
     }
@@ -180,13 +186,23 @@ impl Cluster {
 
     /// The next offset to be written (high watermark).
     pub(crate) fn end_offset(&self, topic: &str, partition: i32) -> i64 {
+        self.offset_at(topic, partition, -1)
+    }
+
+    /// The first offset that can be read.
+    pub(crate) fn start_offset(&self, topic: &str, partition: i32) -> i64 {
+        self.offset_at(topic, partition, -2)
+    }
+
+    /// `timestamp`: as ListOffsets takes it.
+    fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> i64 {
         let request = ListOffsetsRequest {
             replica_id: -1,
             topics: vec![ListOffsetsTopic {
                 name: topic.into(),
                 partitions: vec![ListOffsetsPartition {
                     partition_index: partition,
-                    timestamp: -1,
+                    timestamp,
                     ..ListOffsetsPartition::default()
                 }],
             }],
@@ -204,26 +220,18 @@ impl Cluster {
         let end = self.end_offset(topic, partition);
         let mut connection = Connection::open(&self.leader(topic, partition)).unwrap();
         let mut records = vec![];
-        let mut next = 0;
+        let mut next = self.start_offset(topic, partition);
         while next < end {
-            let request = FetchRequest {
-                max_wait_ms: 500,
-                min_bytes: 1,
-                topics: vec![FetchTopic {
-                    topic: topic.into(),
-                    partitions: vec![FetchPartition {
-                        partition,
-                        fetch_offset: next,
-                        partition_max_bytes: 1 << 20,
-                        ..FetchPartition::default()
-                    }],
-                    ..FetchTopic::default()
-                }],
-                ..FetchRequest::default()
-            };
-            let answer = connection.call(11, &request).unwrap();
+            let answer = connection.call(11, &fetch_request(topic, partition, next)).unwrap();
             let data = &answer.responses[0].partitions[0];
+            if data.error_code == ErrorCode::OffsetOutOfRange {
+                // Retention was here meanwhile.
+                next = self.start_offset(topic, partition).max(next);
+                records.clear();
+                continue;
+            }
             assert_eq!(data.error_code, ErrorCode::None, "{topic}-{partition} at {next}");
+            let before = next;
             let set = data.records.clone().map_or_else(Bytes::new, Records::into_bytes);
             for batch in batches(set) {
                 let batch = batch.unwrap();
@@ -242,8 +250,28 @@ impl Cluster {
                 }
                 next = batch.header().next_offset();
             }
+            assert!(next > before, "{topic}-{partition}: nothing at {next}, and the end is {end}");
         }
         records
+    }
+}
+
+/// Asks for what lies at an offset.
+pub(crate) fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
+    FetchRequest {
+        max_wait_ms: 500,
+        min_bytes: 1,
+        topics: vec![FetchTopic {
+            topic: topic.into(),
+            partitions: vec![FetchPartition {
+                partition,
+                fetch_offset: offset,
+                partition_max_bytes: 1 << 20,
+                ..FetchPartition::default()
+            }],
+            ..FetchTopic::default()
+        }],
+        ..FetchRequest::default()
     }
 }
 
@@ -254,11 +282,21 @@ pub(crate) fn produce_request(
     partition: i32,
     records: &[KeyValue<'_>],
 ) -> ProduceRequest {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let mut batch = BatchBuilder::new(compression);
     for (key, value) in records {
-        batch.append(now.as_millis() as i64, *key, *value, &[]);
+        batch.append(now_ms(), *key, *value, &[]);
     }
+    produce_batch(topic, partition, batch.build())
+}
+
+/// The time of the records that are produced without one, in ms.
+pub(crate) fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    now.as_millis() as i64
+}
+
+/// Any bytes, with acks=all.
+pub(crate) fn produce_batch(topic: &str, partition: i32, batch: Bytes) -> ProduceRequest {
     ProduceRequest {
         acks: -1,
         timeout_ms: 30_000,
@@ -266,7 +304,7 @@ pub(crate) fn produce_request(
             name: topic.into(),
             partition_data: vec![PartitionProduceData {
                 index: partition,
-                records: Some(Records::Bytes(batch.build())),
+                records: Some(Records::Bytes(batch)),
             }],
             ..TopicProduceData::default()
         }],

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) use http::{Answer, Http};
-pub(crate) use server::{Server, Setup, Stack};
+pub(crate) use server::{Server, Setup, Stack, program};
 
 /// How long a test waits for what must happen before it calls it a hang. No
 /// test passes or fails by being faster or slower below this.

@@ -26,7 +26,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Broker and proxy on free ports, with a data directory of their own.
+    /// Broker, proxy and registry on free ports, with a data directory of their own.
     pub(crate) fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let data = folder.path().join("data").display().to_string();
@@ -43,9 +43,6 @@ impl Setup {
         Self { settings: vec![], bootstrap: Some(bootstrap.into()), folder }
             .set("rest.listeners", "http://127.0.0.1:0")
             .set("registry.listeners", "http://127.0.0.1:0")
-            // Registries of one cluster and group would elect a leader, and miss it when it is killed.
-            .set("schema.registry.group.id", &unique("registry"))
-            .set("kafkastore.topic", &unique("schemas"))
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
@@ -81,7 +78,10 @@ impl Setup {
         }
         // What the shell of the developer sets must not reach the test.
         for (name, _) in std::env::vars() {
-            if ["OTTLA_", "KAFKA_"].iter().any(|prefix| name.starts_with(prefix)) {
+            if ["OTTLA_", "KAFKA_", "SCHEMA_REGISTRY_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            {
                 command.env_remove(name);
             }
         }
@@ -142,7 +142,7 @@ impl Server {
         &self.rest
     }
 
-    /// The URL of the Schema Registry.
+    /// The URL of the registry.
     pub(crate) fn registry(&self) -> &str {
         &self.registry
     }
@@ -257,7 +257,10 @@ impl Stack {
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let cluster = std::env::var("OTTLA_TEST_BOOTSTRAP").ok();
         let mut setup = match &cluster {
-            Some(bootstrap) => Setup::proxy_of(bootstrap),
+            // Registries of one group elect a leader, and miss it for a while when it is killed.
+            Some(bootstrap) => Setup::proxy_of(bootstrap)
+                .set("schema.registry.group.id", &unique("registry"))
+                .set("kafkastore.topic", &unique("schemas")),
             // The node of the recordings is 1.
             None => Setup::new().set("node.id", "1"),
         };

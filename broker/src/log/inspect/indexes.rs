@@ -52,7 +52,7 @@ pub fn read_offset_index(path: &Path, base_offset: i64) -> io::Result<Vec<Offset
         offset: base_offset.saturating_add(u32::from_be_bytes([*o0, *o1, *o2, *o3]).into()),
         position: u32::from_be_bytes([*p0, *p1, *p2, *p3]),
     };
-    let mut entries: Vec<_> = read(path)?.as_chunks().0.iter().map(entry).collect();
+    let mut entries = entries(path, entry)?;
     cut_zeros(&mut entries, |entry| entry.offset == base_offset);
     Ok(entries)
 }
@@ -66,7 +66,7 @@ pub fn read_time_index(path: &Path, base_offset: i64) -> io::Result<Vec<TimeInde
         timestamp: i64::from_be_bytes([*t0, *t1, *t2, *t3, *t4, *t5, *t6, *t7]),
         offset: base_offset.saturating_add(u32::from_be_bytes([*o0, *o1, *o2, *o3]).into()),
     };
-    let mut entries: Vec<_> = read(path)?.as_chunks().0.iter().map(entry).collect();
+    let mut entries = entries(path, entry)?;
     cut_zeros(&mut entries, |entry| entry.offset == base_offset);
     Ok(entries)
 }
@@ -87,12 +87,20 @@ pub fn read_transaction_index(path: &Path) -> io::Result<Vec<AbortedTransaction>
         last_offset: number(entry, 18),
         last_stable_offset: number(entry, 26),
     };
+    entries(path, entry)
+}
+
+fn entries<const SIZE: usize, E>(
+    path: &Path,
+    entry: impl Fn(&[u8; SIZE]) -> E,
+) -> io::Result<Vec<E>> {
     let bytes = read(path)?;
-    let (entries, rest) = bytes.as_chunks::<ENTRY>();
+    let (entries, rest) = bytes.as_chunks();
     if rest.is_empty() {
         Ok(entries.iter().map(entry).collect())
     } else {
-        Err(invalid(format!("{} ends inside an entry", path.display())))
+        let text = format!("it has {} bytes, and ends inside an entry of {SIZE}", bytes.len());
+        Err(invalid(text))
     }
 }
 
@@ -107,7 +115,7 @@ fn read(path: &Path) -> io::Result<Bytes> {
     /// More than an index of the largest segment with an entry for each batch.
     const MAX_BYTES: u64 = 512 * 1024 * 1024;
     if std::fs::metadata(path)?.len() > MAX_BYTES {
-        return Err(invalid(format!("{} is larger than any index", path.display())));
+        return Err(invalid("it is larger than any index".to_owned()));
     }
     let files: &dyn FileSystem = &ReadOnlyDisk;
     files.read(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())

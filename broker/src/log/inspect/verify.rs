@@ -296,7 +296,7 @@ impl<'a> Verifier<'a> {
                 is_of_groups: topic == topics::name::CONSUMER_OFFSETS,
                 epochs: &epochs,
             };
-            if *base > next_offset && !is_trusted {
+            if *base > next_offset.max(recovery_point) && !is_trusted {
                 let text = format!("the segment with offset {next_offset} is missing before it");
                 self.note(&segment.path, text);
             } else if *base < next_offset {

@@ -12,6 +12,7 @@ const IDENTITY: &str =
     "other registries find this one by registry.host.name and its first listener";
 const METRICS: &str = "the registry has no such metrics";
 const NO_GROUP: &str = "the topic is read without a group";
+const NO_LIMIT: &str = "a cluster that does not answer at the start is asked until it does";
 const NO_NEED: &str = "the registry has no use for it";
 const PLAIN: &str = "metadata is stored as it is";
 const PLUGINS: &str = "Java classes and their files cannot be loaded";
@@ -33,6 +34,7 @@ pub(crate) const KEYS: &[ConfigKey] = &[
     key("inter.instance.listener.name", String, IDENTITY),
     key("inter.instance.headers.whitelist", List, IDENTITY),
     key("kafkastore.bootstrap.servers", List, BOOTSTRAP),
+    key("kafkastore.init.timeout.ms", Int, NO_LIMIT).default("60000"),
     key("kafkastore.checkpoint.dir", String, CHECKPOINT),
     key("kafkastore.checkpoint.version", Int, CHECKPOINT),
     key("kafkastore.group.id", String, NO_GROUP),

@@ -56,8 +56,6 @@ pub(crate) const KEYS: &[ConfigKey] = &[
         .doc("Use the topic even if it is not compacted: then records are lost with time."),
     key("kafkastore.timeout.ms", Int).default("10000").at_least(1)
         .doc("How long a write to the topic may take until it is read back, and how long a request waits for a registry that is still reading the topic. The reference's default is 500."),
-    key("kafkastore.init.timeout.ms", Int).default("60000").at_least(1)
-        .doc("How long an answer of the cluster is waited for at the start before that is logged as a failure; it is tried again."),
 
     // Several registries on one cluster
     key("schema.registry.group.id", String).default("schema-registry").validator(Validator::NonEmpty)

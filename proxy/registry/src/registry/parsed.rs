@@ -96,6 +96,8 @@ impl Inner {
                 resolve(&view, subject, &references, filter, &mut budget, 0).map_err(invalid)?;
             (references, resolved)
         };
+        let is_lenient = self.config.protobuf_lenient && schema_type == SchemaType::Protobuf;
+        let strictness = if is_lenient { Strictness::Stored } else { strictness };
         let schema = Schema::parse(schema_type, &request.text, &resolved, strictness)
             .map_err(|error| invalid(error.to_string()))?;
         let content = Content {

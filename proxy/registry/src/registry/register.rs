@@ -6,13 +6,16 @@ use std::sync::Arc;
 use super::contract::{check_rules, effective, stamped_version};
 use super::{Inner, Registry, Version, compute};
 use crate::compatibility::{Earlier, Rules};
-use crate::content::{Content, Metadata, RuleSet};
+use crate::content::{Content, Metadata, RuleSet, SchemaType};
 use crate::error::Error;
 use crate::schema::{CompatibilityPolicy, Schema, Strictness, TextFormat};
 use crate::store::record::{ContextValue, Key, Mode, SchemaValue, TENANT};
 use crate::store::view::View;
 use crate::store::{Filter, Policy, Records, StoredSchema, SubjectConfig};
 use crate::subject::Subject;
+
+/// How properties of JSON Schema may not begin where fields are validated.
+const RESERVED_PREFIX: &str = "$$";
 
 /// A schema as a request brings it.
 #[derive(Debug, Clone, Default)]
@@ -279,6 +282,13 @@ impl Inner {
             group: config.compatibility_group.clone().filter(|group| !group.is_empty()),
             validate_fields: config.validate_fields.unwrap_or(self.config.validate_fields),
         };
+        if rules.validate_fields && content.schema_type == SchemaType::Json {
+            let fields = schema.top_level_fields();
+            if let Some(field) = fields.iter().find(|field| field.starts_with(RESERVED_PREFIX)) {
+                let reason = format!("Invalid schema: field {field} begins with {RESERVED_PREFIX}");
+                return Err(Error::InvalidSchema(reason));
+            }
+        }
         let versions: Vec<Earlier<'_>> = earlier
             .iter()
             .map(|stored| Earlier { version: stored.version, content: &stored.content })

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::server::Setup;
+use super::Registry;
+use crate::harness::Setup;
 
-fn register(http: &super::http::Http, subject: &str, kind: &str, schema: &str) -> (u16, i64) {
+fn register(http: &Registry, subject: &str, kind: &str, schema: &str) -> (u16, i64) {
     let body = json!({ "schemaType": kind, "schema": schema }).to_string();
     let answer = http.send("POST", &format!("/subjects/{subject}/versions"), Some(&body));
     (answer.status, answer.json()["error_code"].as_i64().unwrap_or(0))
@@ -15,7 +16,7 @@ fn register(http: &super::http::Http, subject: &str, kind: &str, schema: &str) -
 #[test]
 fn equal_and_different_schemas_registered_at_once_get_one_id_each_and_versions_without_gaps() {
     let server = Setup::new().start();
-    let http = server.http();
+    let http = Registry::of(&server);
     http.put("/config", r#"{"compatibility":"NONE"}"#).expect(200);
     let schema =
         |number: u32| json!({"type": "fixed", "name": "F", "size": number + 1}).to_string();
@@ -41,13 +42,13 @@ fn equal_and_different_schemas_registered_at_once_get_one_id_each_and_versions_w
     }
     assert_eq!(ids[0].iter().collect::<BTreeSet<_>>().len(), 20);
     let expected: Vec<i32> = (1..=20).collect();
-    assert_eq!(http.get("/subjects/a/versions").body, serde_json::to_string(&expected).unwrap());
+    assert_eq!(http.get("/subjects/a/versions").text(), serde_json::to_string(&expected).unwrap());
 }
 
 #[test]
 fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
     let server = Setup::new().start();
-    let http = server.http();
+    let http = Registry::of(&server);
     let long = "x".repeat(10 * 1024 * 1024);
     let record =
         |doc: &str| json!({"type": "record", "name": "R", "doc": doc, "fields": []}).to_string();
@@ -72,7 +73,7 @@ fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
     }
     let remote = r#"{"$ref":"http://127.0.0.1:1/schema.json"}"#;
     assert_eq!(register(&http, "d", "JSON", remote), (422, 42201));
-    assert_eq!(http.get("/subjects").body, "[]");
+    assert_eq!(http.get("/subjects").text(), "[]");
     // A schema of nearly 1 MiB is none too large.
     assert_eq!(register(&http, "e", "AVRO", &record(&"x".repeat(900 * 1024))).0, 200);
 }
@@ -80,7 +81,7 @@ fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
 #[test]
 fn subjects_may_hold_every_character() {
     let server = Setup::new().start();
-    let http = server.http();
+    let http = Registry::of(&server);
     http.register("keeps", "\"string\"");
     for encoded in [
         "a%2Fb",
@@ -95,7 +96,7 @@ fn subjects_may_hold_every_character() {
         "subjects",
     ] {
         http.register(encoded, "\"string\"");
-        assert_eq!(http.get(&format!("/subjects/{encoded}/versions")).body, "[1]", "{encoded}");
+        assert_eq!(http.get(&format!("/subjects/{encoded}/versions")).text(), "[1]", "{encoded}");
         let answer = http.get(&format!("/subjects/{encoded}/versions/latest")).expect(200);
         assert_eq!(answer.json()["id"], 1, "{encoded}");
         http.put(&format!("/config/{encoded}"), r#"{"compatibility":"NONE"}"#).expect(200);
@@ -103,4 +104,24 @@ fn subjects_may_hold_every_character() {
         http.delete(&format!("/subjects/{encoded}?permanent=true")).expect(200);
         assert_eq!(http.get(&format!("/config/{encoded}")).status, 404, "{encoded}");
     }
+}
+
+#[test]
+fn what_protoc_refuses_is_a_matter_of_a_setting() {
+    let twice = r#"syntax = "proto3"; message A { int32 a = 1; int32 b = 1; }"#;
+    let server = Setup::new().start();
+    assert_eq!(register(&Registry::of(&server), "a", "PROTOBUF", twice), (422, 42201));
+    let server = Setup::new().set("registry.protobuf.lenient", "true").start();
+    assert_eq!(register(&Registry::of(&server), "a", "PROTOBUF", twice).0, 200);
+    assert_eq!(register(&Registry::of(&server), "b", "PROTOBUF", "nope"), (422, 42201));
+}
+
+#[test]
+fn fields_are_validated_where_that_is_configured() {
+    let server = Setup::new().set("schema.validate.fields", "true").start();
+    let with = |name: &str| {
+        json!({"type": "object", "properties": {name: {"type": "integer"}}}).to_string()
+    };
+    assert_eq!(register(&Registry::of(&server), "a", "JSON", &with("$$a")), (422, 42201));
+    assert_eq!(register(&Registry::of(&server), "a", "JSON", &with("a")).0, 200);
 }

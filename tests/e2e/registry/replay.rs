@@ -9,12 +9,12 @@ use std::fmt::Write;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::http::Answer;
-use super::server::Setup;
+use super::Registry;
+use crate::harness::{Answer, Setup};
 
-const RECORDED: &str = include_str!("../http/recorded-registry.txt");
-const PAIRS: &str = include_str!("../http/recorded-registry-pairs.txt");
-const DEVIATIONS: &str = include_str!("../http/deviations-registry.txt");
+const RECORDED: &str = include_str!("../../http/recorded-registry.txt");
+const PAIRS: &str = include_str!("../../http/recorded-registry-pairs.txt");
+const DEVIATIONS: &str = include_str!("../../http/deviations-registry.txt");
 const V1: &str = "application/vnd.schemaregistry.v1+json";
 
 /// A request, and the answer that was recorded unless the request only
@@ -191,13 +191,14 @@ fn difference(expected: &Expected<'_>, got: &Answer, is_head: bool) -> Option<St
             return Some(format!("{name} {header:?} and not {value}"));
         }
     }
+    let text = got.text();
     let parsed: (Result<Value, _>, Result<Value, _>) =
-        (serde_json::from_str(&expected.body), serde_json::from_str(&got.body));
+        (serde_json::from_str(&expected.body), serde_json::from_str(&text));
     let is_same = match parsed {
         (Ok(expected), Ok(got)) => same(&expected, &got),
-        _ => expected.body == got.body.trim_end() || expected.body == "\"*\"",
+        _ => expected.body == text.trim_end() || expected.body == "\"*\"",
     };
-    (!is_same).then(|| format!("{}\n  and not {}", got.body, expected.body))
+    (!is_same).then(|| format!("{text}\n  and not {}", expected.body))
 }
 
 /// The members that old releases have not.
@@ -236,7 +237,7 @@ fn as_of_old(request: &Request<'_>, body: &str) -> String {
 
 fn replay(is_newest: bool) {
     let server = Setup::new().set("registry.incompatible.error.code", "40901").start();
-    let http = server.http();
+    let http = Registry::of(&server);
     let mut deviations = deviations();
     let mut wrong = String::new();
     let exchanges = exchanges(RECORDED);
@@ -250,7 +251,7 @@ fn replay(is_newest: bool) {
         }
         let got = http.try_send(request.method, request.target, &headers, request.body).unwrap();
         let Some(mut recorded) = expected else {
-            assert!(got.status < 300, "{name}: {} {}", got.status, got.body);
+            assert!(got.status < 300, "{name}: {} {}", got.status, got.text());
             continue;
         };
         let is_head = request.method == "HEAD";
@@ -298,7 +299,7 @@ fn schema(kind: &str, text: &str) -> Value {
 #[test]
 fn pairs_of_schemas_have_the_verdicts_of_the_reference() {
     let server = Setup::new().start();
-    let http = server.http();
+    let http = Registry::of(&server);
     for (subject, field) in [("pb", "int32 z = 1;"), ("pb2", "string z = 1;")] {
         let text = format!("syntax = \"proto3\"; package b; message B {{ {field} }}");
         let body = schema("PROTOBUF", &text).to_string();
@@ -327,7 +328,7 @@ fn pairs_of_schemas_have_the_verdicts_of_the_reference() {
         let old = schema(kind, text("> old ")).to_string();
         let registered = http.send("POST", &format!("/subjects/{subject}/versions"), Some(&old));
         if registered.status != 200 {
-            writeln!(wrong, "## {kind}, {name}: old is refused: {}", registered.body).unwrap();
+            writeln!(wrong, "## {kind}, {name}: old is refused: {}", registered.text()).unwrap();
             continue;
         }
         for (level, verdict, types) in verdicts(&lines) {

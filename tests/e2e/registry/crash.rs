@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use super::server::{Setup, until};
+use super::Registry;
+use crate::harness::{Setup, until};
 
 /// Writers that register at the same time.
 const WRITERS: usize = 8;
@@ -26,7 +27,7 @@ fn an_id_that_was_answered_is_there_after_a_kill_and_never_means_two_schemas() {
     let next = AtomicUsize::new(0);
     for round in ROUNDS {
         let server = setup.start();
-        let http = server.http();
+        let http = Registry::of(&server);
         check(&http, &answered.lock().unwrap());
         let count = AtomicUsize::new(0);
         let is_over = AtomicBool::new(false);
@@ -58,7 +59,8 @@ fn an_id_that_was_answered_is_there_after_a_kill_and_never_means_two_schemas() {
                 });
             }
             until("answers", || (count.load(Ordering::Relaxed) >= round).then_some(()));
-            let setup = server.kill();
+            let setup = server.setup().clone();
+            server.kill();
             is_over.store(true, Ordering::Relaxed);
             setup
         });
@@ -66,33 +68,35 @@ fn an_id_that_was_answered_is_there_after_a_kill_and_never_means_two_schemas() {
     let server = setup.start();
     let answered = answered.into_inner().unwrap();
     assert!(answered.len() >= ROUNDS.iter().sum::<usize>() / 2);
-    check(&server.http(), &answered);
+    let http = Registry::of(&server);
+    check(&http, &answered);
     // Each schema has one id, and what is registered again keeps it.
     let ids: BTreeMap<&String, &i64> = answered.iter().map(|(id, text)| (text, id)).collect();
     assert_eq!(ids.len(), answered.len(), "a schema has two ids");
     for (text, id) in ids {
-        assert_eq!(server.http().register("again", text), *id);
-        server.http().delete("/subjects/again").expect(200);
+        assert_eq!(http.register("again", text), *id);
+        http.delete("/subjects/again").expect(200);
     }
 }
 
-fn check(http: &super::http::Http, answered: &BTreeMap<i64, String>) {
+fn check(http: &Registry, answered: &BTreeMap<i64, String>) {
     for (id, text) in answered {
         let answer = http.get(&format!("/schemas/ids/{id}/schema")).expect(200);
-        assert_eq!(&answer.body, text, "id {id}");
+        assert_eq!(&answer.text(), text, "id {id}");
     }
 }
 
 #[test]
 fn a_stop_in_order_keeps_everything_and_ids_go_on() {
     let server = Setup::new().start();
-    assert_eq!(server.http().register("a", "\"string\""), 1);
-    assert_eq!(server.http().register("a", "\"bytes\""), 2);
-    server.http().delete("/subjects/a/versions/1").expect(200);
-    server.http().put("/config/a", r#"{"compatibility":"FULL"}"#).expect(200);
-    let server = server.stop().start();
-    let http = server.http();
-    assert_eq!(http.get("/subjects/a/versions?deletedAsNegative=true").body, "[-1,2]");
-    assert_eq!(http.get("/config/a").body, r#"{"compatibilityLevel":"FULL"}"#);
+    let http = Registry::of(&server);
+    assert_eq!(http.register("a", "\"string\""), 1);
+    assert_eq!(http.register("a", "\"bytes\""), 2);
+    http.delete("/subjects/a/versions/1").expect(200);
+    http.put("/config/a", r#"{"compatibility":"FULL"}"#).expect(200);
+    let server = server.restart();
+    let http = Registry::of(&server);
+    assert_eq!(http.get("/subjects/a/versions?deletedAsNegative=true").text(), "[-1,2]");
+    assert_eq!(http.get("/config/a").text(), r#"{"compatibilityLevel":"FULL"}"#);
     assert_eq!(http.register("b", "\"int\""), 3);
 }

@@ -104,7 +104,7 @@ def main():
     check("type", stored.schema_type, "PROTOBUF")
     assert "message Trip" in stored.schema_str, stored.schema_str
     check("subjects", "json-trip-value" in client.get_subjects(), True)
-    print("all done")
+    print("done")
 
 
 main()

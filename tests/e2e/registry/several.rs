@@ -4,24 +4,24 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::http::Http;
-use super::server::{Setup, until};
+use super::Registry;
+use crate::harness::{Setup, until};
 
 /// Waits until a registry shows what another one has written.
-fn await_body(http: &Http, target: &str, expected: &str) {
+fn await_body(http: &Registry, target: &str, expected: &str) {
     until(&format!("{target} to be {expected}"), || {
-        (http.get(target).body == expected).then_some(())
+        (http.get(target).text() == expected).then_some(())
     });
 }
 
 #[test]
 fn two_registries_on_one_broker_agree_whoever_is_asked() {
     let first = Setup::new().start();
-    assert_eq!(first.http().register("a", "\"string\""), 1);
-    let second = Setup::on_cluster(first.broker()).start();
-    let (one, two) = (first.http(), second.http());
+    assert_eq!(Registry::of(&first).register("a", "\"string\""), 1);
+    let second = Setup::proxy_of(first.broker()).start();
+    let (one, two) = (Registry::of(&first), Registry::of(&second));
     // What was there before is there; writes through either are seen by both.
-    assert_eq!(two.get("/subjects").body, r#"["a"]"#);
+    assert_eq!(two.get("/subjects").text(), r#"["a"]"#);
     assert_eq!(two.register("b", "\"int\""), 2);
     await_body(&one, "/schemas/ids/2/schema", "\"int\"");
     assert_eq!(one.register("c", "\"long\""), 3);
@@ -58,7 +58,7 @@ fn two_registries_on_one_broker_agree_whoever_is_asked() {
     for http in [&one, &two] {
         await_body(http, "/subjects/d/versions", &expected);
     }
-    let ids = |http: &Http| -> Vec<i64> {
+    let ids = |http: &Registry| -> Vec<i64> {
         (0..10).map(|number| http.register("e", &schema(number))).collect()
     };
     one.put("/config/e", r#"{"compatibility":"NONE"}"#).expect(200);
@@ -67,7 +67,7 @@ fn two_registries_on_one_broker_agree_whoever_is_asked() {
     assert_eq!(of_one.iter().collect::<BTreeSet<_>>().len(), 10);
     assert_eq!(of_one, ids(&two));
     for http in [&one, &two] {
-        assert_eq!(http.get("/master_available").body, r#"{"master_available":true}"#);
+        assert_eq!(http.get("/master_available").text(), r#"{"master_available":true}"#);
     }
 }
 
@@ -78,27 +78,31 @@ fn schema(number: i32) -> String {
 #[test]
 fn when_the_leader_is_killed_another_registry_takes_over() {
     let broker = Setup::new().start();
-    let leader = Setup::on_cluster(broker.broker()).start();
-    assert_eq!(leader.http().register("a", "\"string\""), 1);
-    let other = Setup::on_cluster(broker.broker()).start();
-    assert_eq!(other.http().register("b", "\"int\""), 2);
+    let leader = Setup::proxy_of(broker.broker()).start();
+    assert_eq!(Registry::of(&leader).register("a", "\"string\""), 1);
+    let other = Setup::proxy_of(broker.broker()).start();
+    assert_eq!(Registry::of(&other).register("b", "\"int\""), 2);
     leader.kill();
     // Until the session of the dead one is over, nobody may write.
     let body = json!({ "schema": "\"long\"" }).to_string();
     let id = until("the new leader", || {
-        let answer = other.http().send("POST", "/subjects/c/versions", Some(&body));
+        let answer = Registry::of(&other).send("POST", "/subjects/c/versions", Some(&body));
         (answer.status == 200).then(|| answer.json()["id"].as_i64().unwrap())
     });
     assert_eq!(id, 3);
-    assert_eq!(other.http().get("/schemas/ids/1/schema").body, "\"string\"");
+    assert_eq!(Registry::of(&other).get("/schemas/ids/1/schema").text(), "\"string\"");
 }
 
 #[test]
 fn a_registry_that_may_not_lead_says_so_when_nobody_can() {
     let server = Setup::new().set("leader.eligibility", "false").start();
     let body = json!({ "schema": "\"long\"" }).to_string();
-    let answer = server.http().send("POST", "/subjects/c/versions", Some(&body)).expect(500);
+    let answer =
+        Registry::of(&server).send("POST", "/subjects/c/versions", Some(&body)).expect(500);
     assert_eq!(answer.json()["error_code"], 50004);
-    assert_eq!(server.http().get("/subjects").body, "[]");
-    assert_eq!(server.http().get("/master_available").body, r#"{"master_available":false}"#);
+    assert_eq!(Registry::of(&server).get("/subjects").text(), "[]");
+    assert_eq!(
+        Registry::of(&server).get("/master_available").text(),
+        r#"{"master_available":false}"#
+    );
 }

@@ -1,0 +1,37 @@
+//! Registry clients of other people, each with a program that a user of it
+//! would write: see `tests/interop/README.md`.
+
+use std::process::Command;
+
+use crate::harness::Setup;
+use crate::harness::programs::{node, prepared, python, root, run};
+
+/// Runs a program against a server of its own.
+#[track_caller]
+fn check(mut program: Command) {
+    let server = Setup::new().start();
+    let output = run(program.args([server.registry(), server.broker()]));
+    assert_eq!(output.lines().last(), Some("done"), "{output}");
+}
+
+#[test]
+#[ignore = "needs python"]
+fn confluent_kafka() {
+    let mut command = python();
+    command.arg(root().join("tests/interop/python/confluent_registry.py"));
+    check(command);
+}
+
+#[test]
+#[ignore = "needs node"]
+fn kafkajs() {
+    let mut command = node();
+    command.arg(root().join("tests/interop/node/registry.cjs"));
+    check(command);
+}
+
+#[test]
+#[ignore = "needs go"]
+fn franz_go() {
+    check(Command::new(prepared("interop/franz-go-registry")));
+}
