@@ -492,8 +492,8 @@ impl Client {
         loop {
             let attempt = async {
                 let (endpoint, address) = self.choose(purpose).map_err(unsent)?;
-                let connection = self.inner.pool.get(endpoint, purpose, &address);
-                let connection = before(limits.deadline, connection).await.map_err(unsent)?;
+                let connection = self.connect(endpoint, purpose, &address, limits.deadline);
+                let connection = connection.await.map_err(unsent)?;
                 connection.request(request, limits.max_version, limits.left()).await
             };
             let failure = match attempt.await {
@@ -581,6 +581,22 @@ impl Client {
         self.inner.surroundings.cancel.is_cancelled()
     }
 
+    /// A connection, or why there is none before `deadline`. That the time is
+    /// over during a pause says less than the attempt before it, whoever made that.
+    async fn connect(
+        &self,
+        endpoint: Endpoint,
+        purpose: Purpose,
+        address: &BrokerAddress,
+        deadline: Instant,
+    ) -> Result<Arc<Connection>, Error> {
+        let pool = &self.inner.pool;
+        before(deadline, pool.get(endpoint, purpose, address)).await.map_err(|error| match error {
+            Error::Timeout { .. } => pool.last_error(endpoint, purpose).unwrap_or(error),
+            error => error,
+        })
+    }
+
     async fn connect_to_node(
         &self,
         node: i32,
@@ -594,8 +610,7 @@ impl Client {
                 self.address_of(node).ok_or(Error::UnknownNode(node))?
             }
         };
-        let connection =
-            before(deadline, self.inner.pool.get(Endpoint::Node(node), purpose, &address)).await;
+        let connection = self.connect(Endpoint::Node(node), purpose, &address, deadline).await;
         if connection.is_err() {
             // The node may be gone, or have another address.
             self.ask(Question::Cluster, [], None);

@@ -165,6 +165,13 @@ impl Pool {
         Connection::open(address.clone(), transport, &self.config, &self.surroundings).await
     }
 
+    /// Why the last attempt to connect failed, if it did.
+    pub(crate) fn last_error(&self, endpoint: Endpoint, purpose: Purpose) -> Option<Error> {
+        let slot = self.slots.lock().get(&(endpoint, purpose)).cloned()?;
+        let state = slot.state.lock();
+        state.last_error.clone()
+    }
+
     /// How the endpoint stands for the purpose.
     pub(crate) fn standing(&self, endpoint: Endpoint, purpose: Purpose) -> Standing {
         let slot = self.slots.lock().get(&(endpoint, purpose)).cloned();
