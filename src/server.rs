@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use broker::Broker;
 use client::{Client, ClientConfig, Connector, TcpConnector};
+use registry::LocalSource;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::cli;
@@ -148,7 +150,8 @@ impl Running {
                     return Err(StartError::Registry(error));
                 }
             };
-        match proxy::serve(proxy, client.clone(), workers).await {
+        let built_in = LocalSource::new(registry.registry().clone(), Handle::current());
+        match proxy::serve(proxy, client.clone(), Arc::new(built_in), workers).await {
             Ok(proxy) => Ok(Self { broker, data, client, registry, proxy }),
             Err(error) => {
                 registry.stop().await;

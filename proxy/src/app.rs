@@ -10,6 +10,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route};
 use client::Client;
 use client::producer::Producer;
+use registry::Schemas;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +34,8 @@ pub(crate) struct App {
     pub(crate) consumers: Arc<Consumers>,
     /// Reads partitions without instances.
     pub(crate) simple_consumers: SimpleConsumers,
+    /// The schemas of records, if there is a registry.
+    pub(crate) schemas: Option<Arc<Schemas>>,
     /// Reads request bodies.
     pub(crate) bodies: Bodies,
     /// Where work goes that has to end even if its request does not: workers
@@ -44,12 +47,24 @@ pub(crate) struct App {
 
 impl App {
     /// Must be called within the runtime of `client`.
-    pub(crate) fn new(config: Config, client: Client) -> Self {
+    pub(crate) fn new(config: Config, client: Client, schemas: Option<Arc<Schemas>>) -> Self {
         let producer = Producer::new(client.clone(), config.producer());
         let (runtime, tasks) = (Handle::current(), TaskTracker::new());
         Self {
-            consumers: Consumers::new(&config, client.clone(), runtime.clone(), tasks.clone()),
-            simple_consumers: SimpleConsumers::new(&config, client.clone(), runtime.clone()),
+            consumers: Consumers::new(
+                &config,
+                client.clone(),
+                runtime.clone(),
+                tasks.clone(),
+                schemas.clone(),
+            ),
+            simple_consumers: SimpleConsumers::new(
+                &config,
+                client.clone(),
+                runtime.clone(),
+                schemas.clone(),
+            ),
+            schemas,
             bodies: Bodies::new(&config.bounds),
             producer,
             client,

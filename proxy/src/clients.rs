@@ -1,13 +1,23 @@
 //! The settings of the proxy's Kafka clients, in the client's own terms.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use client::ClientConfig;
 use client::consumer::{Assignor, ConsumerConfig, IsolationLevel, OffsetReset};
 use client::producer::{Acks, ProducerConfig};
+use registry::source::{HttpClient, HttpClientConfig, Secret};
+use registry::{RemoteSource, SchemaSource, Schemas};
+use tokio::runtime::Handle;
 
 use crate::Config;
-use crate::config::ConnectionSettings;
+use crate::config::{self, ConnectionSettings, SchemaRegistry};
+
+/// The longest wait for a connection to a registry elsewhere.
+const REGISTRY_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest wait for its answer, connecting included.
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the cluster is asked about its topics and nodes. Kafka's minute is
 /// longer than most HTTP clients wait: they would never learn what is wrong.
@@ -105,6 +115,46 @@ impl Config {
             retry_backoff: connection.retry_backoff.0.unwrap_or(default.retry_backoff),
             ..default
         }
+    }
+}
+
+impl Config {
+    /// The schemas of records: from the registry `built_in` unless another one
+    /// is named, or none at all. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// When the registry's settings make no sense.
+    pub(crate) fn schemas(
+        &self,
+        built_in: Arc<dyn SchemaSource>,
+    ) -> Result<Option<Arc<Schemas>>, String> {
+        let source = match &self.schema_registry {
+            SchemaRegistry::BuiltIn => built_in,
+            SchemaRegistry::None => return Ok(None),
+            SchemaRegistry::Remote { urls, user_info, bearer_token, truststore } => {
+                let secret = |secret: &Option<config::Secret>| {
+                    secret.as_ref().map(|secret| Secret(secret.expose().to_owned()))
+                };
+                let read = |file: &PathBuf| {
+                    std::fs::read(file).map_err(|error| {
+                        let file = file.display();
+                        format!("schema.registry.ssl.truststore.location {file}: {error}")
+                    })
+                };
+                let config = HttpClientConfig {
+                    urls: urls.clone(),
+                    user_info: secret(user_info),
+                    bearer_token: secret(bearer_token),
+                    trusted_certificates: truststore.as_ref().map(read).transpose()?,
+                    connect_timeout: REGISTRY_CONNECT_TIMEOUT,
+                    timeout: REGISTRY_TIMEOUT,
+                };
+                let client = HttpClient::new(&config);
+                let client = client.map_err(|reason| format!("schema.registry.url: {reason}"))?;
+                Arc::new(RemoteSource::new(client, Handle::current()))
+            }
+        };
+        Ok(Some(Arc::new(Schemas::new(source))))
     }
 }
 

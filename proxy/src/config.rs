@@ -11,6 +11,7 @@ mod declarations;
 mod listeners;
 mod rates;
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -94,6 +95,11 @@ pub enum SchemaRegistry {
         urls: Vec<String>,
         /// `user:password` for it, if it wants one. A secret.
         user_info: Option<Secret>,
+        /// A token for it, for want of a user. A secret.
+        bearer_token: Option<Secret>,
+        /// The file of the certificates (PEM) that vouch for it; those of the
+        /// system without one.
+        truststore: Option<PathBuf>,
     },
 }
 
@@ -317,7 +323,10 @@ fn read_schema_registry(reader: &mut ConfigReader<'_>) -> SchemaRegistry {
         "USER_INFO" => reader.optional_text("schema.registry.basic.auth.user.info").map(Secret),
         _ => None,
     };
-    SchemaRegistry::Remote { urls, user_info }
+    let bearer_token = reader.optional_text("schema.registry.bearer.auth.token").map(Secret);
+    let truststore = reader.optional_text("schema.registry.ssl.truststore.location");
+    let truststore = truststore.filter(|file| !file.is_empty()).map(PathBuf::from);
+    SchemaRegistry::Remote { urls, user_info, bearer_token, truststore }
 }
 
 fn read_api(reader: &mut ConfigReader<'_>) -> ApiConfig {
@@ -434,7 +443,9 @@ mod tests {
             .unwrap()
             .schema_registry;
         let urls = vec!["http://a:8081".to_owned(), "http://b:8081".to_owned()];
-        assert_eq!(remote, SchemaRegistry::Remote { urls, user_info: None });
+        let expected =
+            SchemaRegistry::Remote { urls, user_info: None, bearer_token: None, truststore: None };
+        assert_eq!(remote, expected);
     }
 
     #[test]

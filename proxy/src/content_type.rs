@@ -154,6 +154,7 @@ pub(crate) const PRODUCE_V1: MediaTypes = MediaTypes {
         MediaType::Json,
         MediaType::OctetStream,
         MediaType::Api(V1, Some(Json)),
+        MediaType::Api(V1, Some(Avro)),
     ],
     produces: PLAIN_V1,
 };
@@ -164,7 +165,13 @@ pub(crate) const PRODUCE_TO_PARTITION_V1: MediaTypes =
 
 /// Producing in API v2: the format must be named, except by omitting the type.
 pub(crate) const PRODUCE_V2: MediaTypes = MediaTypes {
-    consumes: &[MediaType::Api(V2, Some(Json)), MediaType::Api(V2, Some(Binary))],
+    consumes: &[
+        MediaType::Api(V2, Some(Json)),
+        MediaType::Api(V2, Some(Binary)),
+        MediaType::Api(V2, Some(Avro)),
+        MediaType::Api(V2, Some(JsonSchema)),
+        MediaType::Api(V2, Some(Protobuf)),
+    ],
     produces: PLAIN_V2,
 };
 
@@ -280,10 +287,7 @@ impl MediaTypes {
         let media_type = MediaType::parse(text);
         match media_type {
             Some(known) if self.consumes.contains(&known) => Ok(media_type),
-            Some(known) => Err(Error::UnsupportedMediaType {
-                format: known.format().filter(|format| format.codec().is_none()),
-            }),
-            None => Err(Error::UnsupportedMediaType { format: None }),
+            _ => Err(Error::UnsupportedMediaType),
         }
     }
 }
@@ -554,9 +558,7 @@ mod tests {
             (
                 &PRODUCE_V1,
                 "application/vnd.kafka.avro.v1+json",
-                Err(
-                    "HTTP 415 Unsupported Media Type: the embedded format avro is not supported yet",
-                ),
+                Ok("application/vnd.kafka.avro.v1+json"),
             ),
             (&PRODUCE_V2, "Application/Vnd.Kafka.JSON.v2+json; charset=utf-8", Ok(JSON_V2)),
             (&PRODUCE_V2, V2_TEXT, Err("HTTP 415 Unsupported Media Type")),
@@ -564,9 +566,12 @@ mod tests {
             (
                 &PRODUCE_V2,
                 "application/vnd.kafka.protobuf.v2+json",
-                Err(
-                    "HTTP 415 Unsupported Media Type: the embedded format protobuf is not supported yet",
-                ),
+                Ok("application/vnd.kafka.protobuf.v2+json"),
+            ),
+            (
+                &PRODUCE_V1,
+                "application/vnd.kafka.protobuf.v2+json",
+                Err("HTTP 415 Unsupported Media Type"),
             ),
             (&CONSUMERS_V2, JSON_V2, Ok(JSON_V2)),
             (&CONSUMERS_V2, "text/plain", Err("HTTP 415 Unsupported Media Type")),

@@ -9,7 +9,6 @@ use protocol::ErrorCode;
 
 use crate::config::ApiVersion;
 use crate::content_type::MediaType;
-use crate::formats::Format;
 use crate::json;
 
 use ApiVersion::{V1, V2};
@@ -28,16 +27,9 @@ pub(crate) enum Error {
     /// None of our types is accepted.
     #[error("HTTP 406 Not Acceptable")]
     NotAcceptable,
-    /// The body has a type that the path does not take; `format` is given
-    /// where that is because of its embedded format.
-    #[error(
-        "HTTP 415 Unsupported Media Type{}",
-        format.map(|format| format!(": the embedded format {format} is not supported yet")).unwrap_or_default()
-    )]
-    UnsupportedMediaType {
-        /// The format that is missing.
-        format: Option<Format>,
-    },
+    /// The body has a type that the path does not take.
+    #[error("HTTP 415 Unsupported Media Type")]
+    UnsupportedMediaType,
     /// The body did not come in time.
     #[error("Timeout while reading from inputStream")]
     BodyTimeout,
@@ -69,6 +61,31 @@ pub(crate) enum Error {
     /// JSON that says something impossible.
     #[error("{0}")]
     Invalid(String),
+
+    // Schemas
+    /// There are keys, and nothing says what schema they have.
+    #[error("Request includes keys but does not include key schema")]
+    NoKeySchema,
+    /// There are values, and nothing says what schema they have.
+    #[error("Request includes values but does not include value schema")]
+    NoValueSchema,
+    /// Data of a record that do not fit their schema (API v1).
+    #[error("Conversion of JSON to Object failed: Failed to convert JSON to Avro: {0}")]
+    Conversion(String),
+    /// A text that is no schema.
+    #[error("Invalid schema: {0}")]
+    InvalidSchema(String),
+    /// The registry does not give or take a schema (API v2).
+    #[error("Error serializing message. {0}")]
+    Serialization(String),
+    /// The registry does not give or take a schema (API v1).
+    #[error("Schema registration or lookup failed")]
+    RegistryFailed,
+    /// There is no registry.
+    #[error(
+        "Payload error. Schema Registry must be configured when using schemas (schema.registry.url is empty)."
+    )]
+    NoRegistry,
 
     // Topics
     /// No such topic to be looked at.
@@ -206,7 +223,7 @@ impl Error {
             Self::NotFound => (StatusCode::NOT_FOUND, 404),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, 405),
             Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, 406),
-            Self::UnsupportedMediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 415),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 415),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, 408),
             Self::BodyCutShort => (StatusCode::BAD_REQUEST, 400),
             Self::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, 413),
@@ -215,6 +232,14 @@ impl Error {
 
             Self::Malformed(_) | Self::BadData(_) => (StatusCode::BAD_REQUEST, 400),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, 422),
+
+            Self::NoKeySchema => (StatusCode::UNPROCESSABLE_ENTITY, 42201),
+            Self::NoValueSchema => (StatusCode::UNPROCESSABLE_ENTITY, 42202),
+            Self::Conversion(_) => (StatusCode::UNPROCESSABLE_ENTITY, 42203),
+            Self::InvalidSchema(_) => (StatusCode::UNPROCESSABLE_ENTITY, 42205),
+            Self::NoRegistry => (StatusCode::UNPROCESSABLE_ENTITY, 42206),
+            Self::Serialization(_) => (StatusCode::UNPROCESSABLE_ENTITY, 42207),
+            Self::RegistryFailed => (StatusCode::REQUEST_TIMEOUT, 40801),
 
             Self::TopicNotFound(V1) | Self::ProduceToUnknownTopic => (StatusCode::NOT_FOUND, 40401),
             Self::TopicNotFound(V2) => (StatusCode::NOT_FOUND, 40403),

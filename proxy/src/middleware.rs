@@ -214,7 +214,7 @@ mod tests {
     }
 
     async fn unsupported() -> Result<HttpResponse, Error> {
-        Err(Error::UnsupportedMediaType { format: None })
+        Err(Error::UnsupportedMediaType)
     }
 
     async fn fails_later(request: HttpRequest) -> Result<HttpResponse, Error> {

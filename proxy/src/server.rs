@@ -9,6 +9,7 @@ use actix_web::http::KeepAlive;
 use actix_web::web;
 use actix_web::{App as ActixApp, HttpServer};
 use client::Client;
+use registry::SchemaSource;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::task::JoinHandle;
 
@@ -31,11 +32,18 @@ pub struct Server {
 
 /// Serves the REST proxy on `rest.listeners`, on `workers` threads of its own.
 /// Returns when its sockets take connections. Must be called within the tokio runtime
-/// that `client` was made in; [`Config::client`] has its settings.
+/// that `client` was made in; [`Config::client`] has its settings. `built_in` is the
+/// registry of this program, for a proxy that is told of no other one.
 ///
 /// # Errors
-/// When a listener cannot be bound, or not all threads can be started.
-pub async fn serve(config: Config, client: Client, workers: usize) -> io::Result<Server> {
+/// When a listener cannot be bound, not all threads can be started, or the
+/// registry's settings make no sense.
+pub async fn serve(
+    config: Config,
+    client: Client,
+    built_in: Arc<dyn SchemaSource>,
+    workers: usize,
+) -> io::Result<Server> {
     let mut listeners = Vec::new();
     for listener in &config.listeners {
         listeners.extend(bind(listener)?);
@@ -51,7 +59,8 @@ pub async fn serve(config: Config, client: Client, workers: usize) -> io::Result
     let workers = workers.max(1);
     let bounds = config.bounds.clone();
     let surroundings = Surroundings::new(&config);
-    let app = Arc::new(App::new(config, client));
+    let schemas = config.schemas(built_in).map_err(io::Error::other)?;
+    let app = Arc::new(App::new(config, client, schemas));
     let state = Arc::clone(&app);
     let mut server = HttpServer::new(move || {
         ActixApp::new()

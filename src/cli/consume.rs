@@ -1,4 +1,5 @@
-//! `ottla consume`, Kafka's `kafka-console-consumer`: prints the records of topics.
+//! `ottla consume`, Kafka's `kafka-console-consumer` and Confluent's
+//! `kafka-avro-console-consumer`: prints the records of topics.
 
 mod formatter;
 
@@ -17,12 +18,15 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use protocol::Str;
 use regex::Regex;
+use registry::SourceError;
+use registry::source::HttpClientConfig;
 use tokio::time::Instant;
 
-use self::formatter::Formatter;
+use self::formatter::{Formatter, KnownSchemas, Unprintable};
 use super::client_settings::ClientSettings;
 use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint};
 use super::progress::Progress;
+use super::schema_registry::{self, Properties, http_config, schema_type_of_tool};
 use super::session::{Failure, with_client};
 use super::topics::topic_pattern;
 use super::{FAILED, Invocation, OK, complain, signalled};
@@ -32,6 +36,7 @@ use crate::shutdown::Signals;
 const TOOL: Tool = Tool {
     about: "This tool helps to read data from Kafka topics and outputs it to standard output.",
     options: &[
+        flag("avro", "Show keys and values as JSON, by the schemas that they name."),
         value(
             "command-property",
             "name=value",
@@ -52,7 +57,7 @@ const TOOL: Tool = Tool {
         value(
             "formatter-property",
             "name=value",
-            "What is printed: print.timestamp=false, print.partition=false, print.offset=false, print.epoch=false, print.headers=false, print.key=false, print.value=true, key.separator=\\t, line.separator=\\n, headers.separator=, null.literal=null, key.deserializer=CLASS, value.deserializer=CLASS, headers.deserializer=CLASS.",
+            "What is printed: print.timestamp=false, print.partition=false, print.offset=false, print.epoch=false, print.headers=false, print.key=false, print.value=true, key.separator=\\t, line.separator=\\n, headers.separator=, null.literal=null, print.schema.ids=false, schema.id.separator=\\t, key.deserializer=CLASS, value.deserializer=CLASS, headers.deserializer=CLASS.",
         ),
         flag(
             "from-beginning",
@@ -73,6 +78,7 @@ const TOOL: Tool = Tool {
             "level",
             "read_committed leaves out records of transactions that are not committed. (default: read_uncommitted)",
         ),
+        flag("json-schema", "The same as --avro."),
         value("key-deserializer", "class", "As --formatter-property key.deserializer=CLASS."),
         value("max-messages", "count", "End after so many records."),
         value(
@@ -82,6 +88,8 @@ const TOOL: Tool = Tool {
         ),
         value("partition", "partition", "Read only this partition, without a group."),
         value("property", "name=value", "The older name of --formatter-property."),
+        flag("protobuf", "The same as --avro."),
+        super::schema_registry::URL_OPTION,
         flag("skip-message-on-error", "Go on after a record that cannot be printed."),
         value("timeout-ms", "ms", "End when no record came for this time."),
         value("topic", "topic", "The topic to read."),
@@ -134,6 +142,8 @@ struct Job {
     skip_on_error: bool,
     /// `None` prints nothing.
     formatter: Option<Formatter>,
+    /// Where the schemas of records are.
+    registry: HttpClientConfig,
 }
 
 /// What is read.
@@ -190,6 +200,7 @@ impl Job {
         }
         let commit_interval =
             settings.millis("auto.commit.interval.ms").unwrap_or(Duration::from_secs(5));
+        let (formatter, registry) = formatter(options)?;
         let job = Self {
             source,
             consumer,
@@ -202,7 +213,8 @@ impl Job {
                 .and_then(|millis| millis.try_into().ok())
                 .map(Duration::from_millis),
             skip_on_error: options.has("skip-message-on-error"),
-            formatter: formatter(options)?,
+            formatter,
+            registry,
         };
         Ok((client, job))
     }
@@ -219,6 +231,10 @@ impl Job {
             progress: Progress::new("records", !io::stdout().is_terminal()),
             count: 0,
             is_heard: true,
+            known: KnownSchemas {
+                schemas: Some(schema_registry::schemas(&self.registry)?),
+                ..KnownSchemas::default()
+            },
         };
         let outcome = tokio::select! {
             outcome = reading.run() => outcome.map(|()| OK),
@@ -325,7 +341,7 @@ fn random_group() -> Str {
     Str::from(format!("console-consumer-{}", random % 100_000))
 }
 
-fn formatter(options: &Options) -> Result<Option<Formatter>, Failure> {
+fn formatter(options: &Options) -> Result<(Option<Formatter>, HttpClientConfig), Failure> {
     let mut properties = Vec::new();
     if let Some(file) = options.value("formatter-config")? {
         let read = load_properties(Path::new(file));
@@ -337,15 +353,31 @@ fn formatter(options: &Options) -> Result<Option<Formatter>, Failure> {
     }
     properties.extend(options.pairs("property")?);
     properties.extend(options.pairs("formatter-property")?);
+    let of_registry = Properties::take_from(&mut properties, &[]);
+    let registry = http_config(options, &of_registry)?;
     let class = options.value("formatter")?.unwrap_or("DefaultMessageFormatter");
-    match class.rsplit('.').next() {
-        Some("DefaultMessageFormatter") => Ok(Some(Formatter::new(&properties)?)),
-        Some("NoOpMessageFormatter") => Ok(None),
+    let class_name = class.rsplit('.').next();
+    let has_schemas = schema_type_of_tool(&options.program).is_some()
+        || ["avro", "json-schema", "protobuf"].iter().any(|name| options.has(name))
+        || class_name.is_some_and(|name| SCHEMA_FORMATTERS.contains(&name));
+    match class_name {
+        Some("NoOpMessageFormatter") => Ok((None, registry)),
+        Some("DefaultMessageFormatter") => {
+            Ok((Some(Formatter::new(&properties, has_schemas)?), registry))
+        }
+        Some(name) if SCHEMA_FORMATTERS.contains(&name) => {
+            Ok((Some(Formatter::new(&properties, true)?), registry))
+        }
         _ => usage(format!(
-            "There is no formatter {class}, only DefaultMessageFormatter and NoOpMessageFormatter"
+            "There is no formatter {class}, only DefaultMessageFormatter, NoOpMessageFormatter, {}",
+            SCHEMA_FORMATTERS.join(", ")
         )),
     }
 }
+
+/// Confluent's formatters, which show records by their schemas.
+const SCHEMA_FORMATTERS: [&str; 3] =
+    ["AvroMessageFormatter", "JsonSchemaMessageFormatter", "ProtobufMessageFormatter"];
 
 /// Commits what was delivered before partitions go to another member.
 struct CommitBeforeLosing(Consumer);
@@ -385,6 +417,7 @@ struct Reading<'a> {
     count: u64,
     /// Somebody reads what is printed.
     is_heard: bool,
+    known: KnownSchemas,
 }
 
 impl Reading<'_> {
@@ -490,6 +523,7 @@ impl Reading<'_> {
             let job = self.job;
             let mut output = Vec::new();
             let mut unprintable = None;
+            let mut needs = None;
             let before = self.count;
             let taken = self.consumer.take(&mut |record| {
                 if job.max_messages.is_some_and(|limit| self.count >= limit)
@@ -499,9 +533,15 @@ impl Reading<'_> {
                     return Take::Stop;
                 }
                 if let Some(formatter) = &job.formatter
-                    && let Err(reason) = formatter.write(record, &mut output)
+                    && let Err(reason) = formatter.write(record, &self.known, &mut output)
                 {
-                    unprintable = Some(reason);
+                    match reason {
+                        Unprintable::Wrong(reason) => unprintable = Some(reason),
+                        Unprintable::NeedsSchema(key) => {
+                            needs = Some(key);
+                            return Take::Stop;
+                        }
+                    }
                 }
                 self.count += 1;
                 Take::Yes
@@ -526,7 +566,18 @@ impl Reading<'_> {
                 Some(reason) => return Err(Failure::Other(reason)),
                 None => {}
             }
+            if let (Some(key), Some(schemas)) = (needs, &self.known.schemas) {
+                match schemas.load(key).await {
+                    Ok(_) => {}
+                    // That may be over the next time.
+                    Err(error @ SourceError::Unavailable(_)) => {
+                        return Err(Failure::other(error.to_string()));
+                    }
+                    Err(error) => _ = self.known.failures.insert(key, error.to_string()),
+                }
+            }
             match taken {
+                Ok(_) if needs.is_some() => {}
                 Ok(_) if self.count == before => return Ok(()),
                 Ok(_) => {}
                 Err(ConsumerError::BrokenBatch { partition, offset, reason })

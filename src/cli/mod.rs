@@ -12,6 +12,8 @@ mod logs;
 mod options;
 mod produce;
 mod progress;
+mod schema_registry;
+mod schemas;
 mod serve;
 mod session;
 mod topics;
@@ -38,8 +40,9 @@ pub(crate) fn signalled(number: i32) -> u8 {
 /// A subcommand.
 struct Command {
     name: &'static str,
-    /// What Kafka calls the tool.
-    kafka_name: Option<&'static str>,
+    /// What Kafka calls the tool. Further names are those of tools of
+    /// Confluent's that do the same with more, and are known by their names.
+    kafka_names: &'static [&'static str],
     /// One line for the help.
     about: &'static str,
     run: fn(Invocation) -> u8,
@@ -77,43 +80,59 @@ impl Invocation {
 const COMMANDS: &[Command] = &[
     Command {
         name: "serve",
-        kafka_name: None,
+        kafka_names: &[],
         about: "Start broker, REST proxy and Schema Registry (what `ottla` alone does)",
         run: serve::run,
     },
     Command {
         name: "topics",
-        kafka_name: Some("kafka-topics"),
+        kafka_names: &["kafka-topics"],
         about: "Create, list, describe, extend and delete topics",
         run: topics::run,
     },
     Command {
         name: "produce",
-        kafka_name: Some("kafka-console-producer"),
+        kafka_names: &[
+            "kafka-console-producer",
+            "kafka-avro-console-producer",
+            "kafka-json-schema-console-producer",
+            "kafka-protobuf-console-producer",
+        ],
         about: "Write the lines of standard input to a topic",
         run: produce::run,
     },
     Command {
         name: "consume",
-        kafka_name: Some("kafka-console-consumer"),
+        kafka_names: &[
+            "kafka-console-consumer",
+            "kafka-avro-console-consumer",
+            "kafka-json-schema-console-consumer",
+            "kafka-protobuf-console-consumer",
+        ],
         about: "Print the records of topics",
         run: consume::run,
     },
     Command {
         name: "groups",
-        kafka_name: Some("kafka-consumer-groups"),
+        kafka_names: &["kafka-consumer-groups"],
         about: "List, describe and delete consumer groups, move their offsets",
         run: groups::run,
     },
     Command {
         name: "configs",
-        kafka_name: Some("kafka-configs"),
+        kafka_names: &["kafka-configs"],
         about: "Show and change settings of topics, brokers and groups",
         run: configs::run,
     },
     Command {
+        name: "schemas",
+        kafka_names: &[],
+        about: "List, show, register, compare and delete schemas, change their rules",
+        run: schemas::run,
+    },
+    Command {
         name: "logs",
-        kafka_name: Some("kafka-dump-log"),
+        kafka_names: &["kafka-dump-log"],
         about: "Print, check and measure the files of a stopped broker",
         run: logs::run,
     },
@@ -158,7 +177,7 @@ enum Dispatch {
 fn dispatch(started_as: &OsString, mut arguments: Vec<OsString>) -> Dispatch {
     let file_name = Path::new(started_as).file_name().unwrap_or_default().to_string_lossy();
     let tool = file_name.strip_suffix(".sh").unwrap_or(&file_name);
-    if let Some(command) = COMMANDS.iter().find(|command| command.kafka_name == Some(tool)) {
+    if let Some(command) = COMMANDS.iter().find(|command| command.kafka_names.contains(&tool)) {
         return Dispatch::Run(command, Invocation { program: tool.to_owned(), arguments });
     }
     let first = arguments.first().map(|first| first.to_string_lossy().into_owned());
@@ -173,12 +192,13 @@ fn dispatch(started_as: &OsString, mut arguments: Vec<OsString>) -> Dispatch {
             name
         }
     };
-    let is_meant = |command: &&Command| command.name == name || command.kafka_name == Some(name);
+    let is_meant = |command: &&Command| command.name == name || command.kafka_names.contains(&name);
     match COMMANDS.iter().find(is_meant) {
-        Some(command) => Dispatch::Run(
-            command,
-            Invocation { program: format!("ottla {}", command.name), arguments },
-        ),
+        Some(command) => {
+            let is_special = command.kafka_names.iter().skip(1).any(|special| *special == name);
+            let called = if is_special { name } else { command.name };
+            Dispatch::Run(command, Invocation { program: format!("ottla {called}"), arguments })
+        }
         None => {
             let nearest = nearest_name(name, COMMANDS.iter().map(|command| command.name));
             let hint =
@@ -238,12 +258,17 @@ mod tests {
             "kafka-console-consumer",
             "kafka-configs",
             "kafka-consumer-groups",
+            "kafka-avro-console-producer",
+            "kafka-json-schema-console-consumer",
             "kafka-dump-log",
         ] {
             check(&format!("{tool} --topic t"), &format!("{tool}: --topic t"));
             check(&format!("/opt/kafka/bin/{tool}.sh --topic t"), &format!("{tool}: --topic t"));
         }
         check("ottla kafka-topics --list", "ottla topics: --list");
+        // The name says which format is meant.
+        let line = "ottla kafka-protobuf-console-consumer --topic t";
+        check(line, "ottla kafka-protobuf-console-consumer: --topic t");
     }
 
     #[test]

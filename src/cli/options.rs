@@ -74,6 +74,8 @@ pub(super) struct UsageError(pub(super) String);
 #[derive(Debug)]
 pub(super) struct Options {
     tool: &'static Tool,
+    /// The name that the tool was called by.
+    pub(super) program: String,
     given: BTreeMap<&'static str, Vec<Option<String>>>,
     /// The command line as it came, for messages that repeat it.
     pub(super) line: String,
@@ -88,7 +90,9 @@ impl Options {
         let is_own_name = invocation.program.starts_with("ottla ");
         let arguments: Vec<String> =
             invocation.arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
-        let mut options = Self { tool, given: BTreeMap::new(), line: arguments.join(" ") };
+        let line = arguments.join(" ");
+        let program = invocation.program;
+        let mut options = Self { tool, program, given: BTreeMap::new(), line };
         let parsed = options.parse(arguments);
         if options.has("version") {
             return Err(print(concat!(env!("CARGO_PKG_VERSION"), "\n")));
@@ -298,7 +302,12 @@ mod tests {
     };
 
     fn options(line: &str) -> Result<Options, UsageError> {
-        let mut options = Options { tool: &TOOL, given: BTreeMap::new(), line: line.to_owned() };
+        let mut options = Options {
+            tool: &TOOL,
+            program: "kafka-tool".to_owned(),
+            given: BTreeMap::new(),
+            line: line.to_owned(),
+        };
         options.parse(line.split_whitespace().map(str::to_owned).collect())?;
         Ok(options)
     }

@@ -1,7 +1,8 @@
-//! `ottla produce`, Kafka's `kafka-console-producer`: each line of standard
-//! input becomes a record.
+//! `ottla produce`, Kafka's `kafka-console-producer` and Confluent's
+//! `kafka-avro-console-producer`: each line of standard input becomes a record.
 
 mod lines;
+mod schemas;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -16,6 +17,7 @@ use protocol::records::RecordBuffer;
 use tokio::sync::mpsc;
 
 use self::lines::{LineParser, LineReader, ReadError};
+use self::schemas::{Encoders, SchemaOptions};
 use super::client_settings::ClientSettings;
 use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError};
 use super::progress::Progress;
@@ -57,6 +59,9 @@ const TOOL: Tool = Tool {
             "bytes",
             "The option to control `buffer.memory`: bytes of records that may wait to be sent.",
         ),
+        value("key-schema", "schema", "As --value-schema, for keys (with parse.key=true)."),
+        value("key-schema-file", "file", "As --value-schema-file, for keys."),
+        value("key-schema-id", "id", "As --value-schema-id, for keys."),
         value("max-partition-memory-bytes", "bytes", "The older name of --batch-size."),
         value(
             "message-send-max-retries",
@@ -84,6 +89,12 @@ const TOOL: Tool = Tool {
         ),
         value("request-timeout-ms", "ms", "The option to control `request.timeout.ms`."),
         value("retry-backoff-ms", "ms", "The option to control `retry.backoff.ms`."),
+        super::schema_registry::URL_OPTION,
+        value(
+            "schema-type",
+            "type",
+            "What --value-schema and --key-schema are: avro, json or protobuf. (default: avro)",
+        ),
         value("socket-buffer-size", "size", "Accepted; the system chooses."),
         flag("sync", "Send one record at a time, and end at the first that is refused."),
         value(
@@ -92,6 +103,13 @@ const TOOL: Tool = Tool {
             "The option to control `linger.ms`: how long a batch waits for more. (default: 0)",
         ),
         value("topic", "topic", "REQUIRED: The topic to produce to."),
+        value(
+            "value-schema",
+            "schema",
+            "Lines hold JSON, and are written with this schema. It is registered under the topic's subject unless it is there.",
+        ),
+        value("value-schema-file", "file", "As --value-schema, with the schema in a file."),
+        value("value-schema-id", "id", "As --value-schema, with a schema that is registered."),
     ],
     common: CLUSTER,
 };
@@ -145,6 +163,8 @@ struct Job {
     producer: ProducerConfig,
     /// One record at a time.
     sync: bool,
+    /// For records with schemas.
+    schemas: Option<SchemaOptions>,
 }
 
 impl Job {
@@ -177,23 +197,36 @@ impl Job {
         }
         properties.extend(options.pairs("property")?);
         properties.extend(options.pairs("reader-property")?);
+        let is_parse_key = |(name, text): &(String, String)| {
+            name == "parse.key" && text.trim().eq_ignore_ascii_case("true")
+        };
+        let parses_keys = properties.iter().any(is_parse_key);
+        let schemas = SchemaOptions::read(&options.program, options, &mut properties, parses_keys)?;
         let parser = LineParser::new(&properties)?;
         let producer = settings.producer();
         let mut client = settings.client(options, "console-producer")?;
         client.api_timeout = producer.max_block;
-        Ok((client, Self { topic, parser, producer, sync: options.has("sync") }))
+        Ok((client, Self { topic, parser, producer, sync: options.has("sync"), schemas }))
     }
 
     async fn run(self, client: Client) -> Result<u8, Failure> {
         let mut signals = Signals::listen()
             .map_err(|error| Failure::other(format!("cannot listen for signals: {error}")))?;
         let timeout = self.producer.delivery_timeout;
+        let encoders = match &self.schemas {
+            Some(options) => tokio::select! {
+                encoders = options.encoders(&self.topic) => encoders?,
+                number = signals.next() => return Ok(signalled(number)),
+            },
+            None => Encoders::default(),
+        };
         let input = read_input(self.producer.max_request_size);
         let producer = Producer::new(client.clone(), self.producer.clone());
         let mut sending = Sending {
             job: &self,
             client: &client,
             producer: &producer,
+            encoders,
             under_way: FuturesUnordered::new(),
             progress: Progress::new("records", !std::io::stdin().is_terminal()),
             next_line: 1,
@@ -248,6 +281,7 @@ struct Sending<'a> {
     job: &'a Job,
     client: &'a Client,
     producer: &'a Producer,
+    encoders: Encoders,
     /// Their number is bounded by the memory that the producer lends.
     under_way: FuturesUnordered<futures_util::future::BoxFuture<'static, Sent>>,
     progress: Progress,
@@ -286,10 +320,22 @@ impl Sending<'_> {
         let partitioner = self.producer.partitioner(&topic);
         let mut by_partition: BTreeMap<i32, (u64, RecordBuffer)> = BTreeMap::new();
         let mut outcome = Ok(());
+        let (mut key, mut value) = (Vec::new(), Vec::new());
         for line in lines::lines(piece) {
             let number = self.next_line;
             self.next_line += 1;
-            let record = match self.job.parser.parse(line, number) {
+            let parsed = self.job.parser.parse(line, number);
+            let encoded = parsed.and_then(|mut record| {
+                let Encoders { key: of_key, value: of_value } = &self.encoders;
+                let encode = |field, what, codec: &Option<_>, scratch| {
+                    let encoded = Encoders::encode(codec.as_deref(), field, what, scratch);
+                    encoded.map_err(|reason| format!("The record of line {number}: {reason}"))
+                };
+                record.key = encode(record.key, "key", of_key, &mut key)?;
+                record.value = encode(record.value, "value", of_value, &mut value)?;
+                Ok(record)
+            });
+            let record = match encoded {
                 Ok(record) => record,
                 Err(message) => {
                     outcome = Err(Failure::Other(message));

@@ -285,13 +285,13 @@ const WRONG: &[Wrong] = &[
     post("/topics/t", "application/x-www-form-urlencoded", "a=b", 415, 415),
     post("/topics/t", "text/plain", "a", 415, 415),
     post("/topics/t", V2, r#"{"records":[{"value":1}]}"#, 415, 415),
-    post("/topics/t", "application/vnd.kafka.avro.v2+json", r#"{"records":[{"value":1}]}"#, 415, 415),
-    post("/topics/t", "application/vnd.kafka.protobuf.v2+json", r#"{"records":[{"value":1}]}"#, 415, 415),
-    post("/topics/t", "application/vnd.kafka.jsonschema.v2+json", r#"{"records":[{"value":1}]}"#, 415, 415),
+    post("/topics/t", "application/vnd.kafka.avro.v2+json", r#"{"records":[{"value":1}]}"#, 422, 42202),
+    post("/topics/t", "application/vnd.kafka.protobuf.v2+json", r#"{"records":[{"value":1}]}"#, 422, 42202),
+    post("/topics/t", "application/vnd.kafka.jsonschema.v2+json", r#"{"records":[{"key":1}]}"#, 422, 42201),
     post("/topics/t", "application/vnd.kafka.json.v9+json", r#"{"records":[{"value":1}]}"#, 415, 415),
     post("/topics/t", "/", "{}", 415, 415),
     post("/consumers/g", "text/xml", "<a/>", 415, 415),
-    post("/consumers/g", V2, r#"{"format":"avro"}"#, 422, 422),
+    post("/consumers/g", V2, r#"{"format":"string"}"#, 422, 422),
 ];
 
 #[test]

@@ -22,3 +22,4 @@ mod log;
 mod logs;
 mod proxy;
 mod registry;
+mod schemas;

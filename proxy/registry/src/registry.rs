@@ -519,6 +519,11 @@ impl Registry {
         Ok(users)
     }
 
+    /// Whether an id belongs to a version of the subject that is not deleted.
+    pub fn has_id(&self, subject: &Subject, id: i32) -> bool {
+        self.view().versions(subject, Filter::Live).rev().any(|stored| stored.id == id)
+    }
+
     /// The highest id of a context.
     pub fn max_id(&self, context: &str) -> i32 {
         self.view().max_id(context)

@@ -41,6 +41,14 @@ pub(crate) const KEYS: &[ConfigKey] = &[
         .doc("Where user and password for the registry come from: its URL, or schema.registry.basic.auth.user.info."),
     key("schema.registry.basic.auth.user.info", Password)
         .doc("user:password for the registry."),
+    key("schema.registry.bearer.auth.credentials.source", String).default("STATIC_TOKEN").validator(Validator::OneOf(&["STATIC_TOKEN"]))
+        .doc("Where the token for the registry comes from: schema.registry.bearer.auth.token."),
+    key("schema.registry.bearer.auth.token", Password)
+        .doc("A token for the registry, sent when there is no user."),
+    key("schema.registry.ssl.truststore.location", String)
+        .doc("A file of certificates (PEM) that vouch for a registry at an https URL. Unset: those that the system trusts."),
+    key("schema.registry.ssl.truststore.type", String).default("PEM").validator(Validator::OneOf(&["PEM"]))
+        .doc("What kind of file schema.registry.ssl.truststore.location is."),
 
     // The interfaces
     key("api.default.version", String).default("v2").validator(Validator::OneOf(&["v1", "v2"]))

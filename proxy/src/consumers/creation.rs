@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::Config;
 use crate::clients::offset_reset;
 use crate::coerce::{Int, Text};
-use crate::config::ApiVersion;
+use crate::config::{ApiVersion, SchemaRegistry};
 use crate::error::Error;
 use crate::formats::{Codec, Format};
 use crate::json::write_string;
@@ -84,7 +84,7 @@ impl Creation {
         let interval = consumer.auto_commit_interval.unwrap_or(default_interval);
         let default_reset = consumer.auto_offset_reset.as_deref().and_then(offset_reset);
         Ok(Self {
-            codec: parse_format(body.format, version)?,
+            codec: parse_format(body.format, version, &config.schema_registry)?,
             auto_offset_reset: match body.auto_offset_reset {
                 Some(Text(text)) => parse_offset_reset(&text, version)?,
                 None => default_reset.unwrap_or(OffsetReset::Latest),
@@ -145,16 +145,22 @@ fn generate_name(server_id: &str) -> String {
     }
 }
 
-fn parse_format(format: Option<Text>, version: ApiVersion) -> Result<Codec, Error> {
+fn parse_format(
+    format: Option<Text>,
+    version: ApiVersion,
+    registry: &SchemaRegistry,
+) -> Result<Codec, Error> {
     let Some(Text(name)) = format else { return Ok(Codec::Binary) };
     let is_of_v2 = |format| matches!(format, Format::JsonSchema | Format::Protobuf);
     let format = Format::from_name(&name).filter(|format| version == V2 || !is_of_v2(*format));
     let format = format.ok_or_else(|| Error::Invalid("Invalid format type.".to_owned()))?;
-    format.codec().ok_or_else(|| {
-        Error::Invalid(format!(
-            "Invalid format type: the embedded format {format} is not supported yet"
-        ))
-    })
+    let codec = format.codec();
+    if codec.schema_type().is_some() && *registry == SchemaRegistry::None {
+        return Err(Error::Invalid(format!(
+            "Invalid format type: {format} needs a Schema Registry, and schema.registry.url is empty"
+        )));
+    }
+    Ok(codec)
 }
 
 /// API v1 has the words of Kafka's old consumer, and takes the new ones too.
@@ -186,6 +192,8 @@ fn parse_auto_commit(text: &str) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
+    use registry::SchemaType;
+
     use super::*;
 
     fn create(body: &str, version: ApiVersion) -> Result<Creation, Error> {
@@ -228,13 +236,30 @@ mod tests {
     }
 
     #[test]
+    fn formats_with_schemas_need_a_registry() {
+        let settings = [("schema.registry.url".to_owned(), String::new())];
+        let none = Config::from_values(&settings.into_iter().collect()).unwrap();
+        for (version, name, schema_type) in [
+            (V1, "avro", SchemaType::Avro),
+            (V2, "Avro", SchemaType::Avro),
+            (V2, "jsonschema", SchemaType::Json),
+            (V2, "PROTOBUF", SchemaType::Protobuf),
+        ] {
+            let body = format!(r#"{{"format":"{name}"}}"#);
+            assert_eq!(create(&body, version).unwrap().codec, Codec::Schema(schema_type));
+            let body = serde_json::from_str(&body).unwrap();
+            let error = Creation::new(body, version, &none).unwrap_err();
+            assert_eq!(error.error_code(), 422);
+            assert!(error.to_string().contains("schema.registry.url is empty"), "{error}");
+        }
+    }
+
+    #[test]
     fn refusals_say_what_is_wrong() {
         for (body, version, code, message) in [
             (r#"{"format":"nope"}"#, V2, 422, "Invalid format type."),
             (r#"{"format":"string"}"#, V2, 422, "Invalid format type."),
             (r#"{"format":"protobuf"}"#, V1, 422, "Invalid format type."),
-            (r#"{"format":"avro"}"#, V1, 422, "Invalid format type: the embedded format avro"),
-            (r#"{"format":"Protobuf"}"#, V2, 422, "Invalid format type: the embedded format proto"),
             (
                 r#"{"auto.offset.reset":"smallest"}"#,
                 V2,

@@ -28,6 +28,7 @@ use client::Client;
 use client::consumer::{Consumer, ConsumerConfig};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use registry::Schemas;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -59,6 +60,7 @@ pub(crate) struct Consumers {
     client: Client,
     runtime: Handle,
     tasks: TaskTracker,
+    schemas: Option<Arc<Schemas>>,
     instances: DashMap<Key, Arc<Instance>>,
     /// How many instances there are, those that are being made included.
     count: AtomicUsize,
@@ -84,6 +86,7 @@ impl Consumers {
         client: Client,
         runtime: Handle,
         tasks: TaskTracker,
+        schemas: Option<Arc<Schemas>>,
     ) -> Arc<Self> {
         let consumers = Arc::new(Self {
             config: config.consumers.clone(),
@@ -92,6 +95,7 @@ impl Consumers {
             client,
             runtime: runtime.clone(),
             tasks: tasks.clone(),
+            schemas,
             instances: DashMap::new(),
             count: AtomicUsize::new(0),
             added: Notify::new(),
@@ -100,6 +104,11 @@ impl Consumers {
         });
         tasks.spawn_on(Arc::clone(&consumers).expire(), &runtime);
         consumers
+    }
+
+    /// The schemas of records, if there is a registry.
+    pub(crate) fn schemas(&self) -> Option<&Arc<Schemas>> {
+        self.schemas.as_ref()
     }
 
     /// The memory for records in answers.
@@ -299,7 +308,7 @@ mod tests {
             settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let config = Config::from_values(&values).unwrap();
         let client = Client::new(ClientConfig::default(), Arc::new(TcpConnector));
-        Consumers::new(&config, client, Handle::current(), TaskTracker::new())
+        Consumers::new(&config, client, Handle::current(), TaskTracker::new(), None)
     }
 
     fn creation(name: &str) -> Creation {

@@ -17,12 +17,13 @@ use actix_web::http::{Method, header};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use client::consumer::{ConsumerError, Mark, Take};
+use registry::Schemas;
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 use tokio::time::{Instant, timeout_at};
 
 use super::Consumers;
 use super::instance::InUse;
-use super::records::{Records, size};
+use super::records::{NeedsSchema, Records, Unwritten, size};
 use crate::content_type::MediaType;
 use crate::error::Error;
 use crate::memory::Share;
@@ -86,12 +87,17 @@ pub(crate) async fn read(
     let reading = Arc::clone(&instance.reads).read_owned().await;
     let deadline = begin(&instance, request.wait).await;
     let mut read = Read {
-        records: Records::new(instance.version, instance.codec, consumers.answers().share()),
+        records: Records::new(
+            instance.version,
+            instance.codec,
+            consumers.schemas().cloned(),
+            consumers.answers().share(),
+        ),
         delivery: Delivery { instance, marks: Vec::new(), turn: None, _reading: reading },
         max_bytes: request.max_bytes,
         deadline,
     };
-    read.run().await?;
+    read.run(consumers.schemas().map(Arc::as_ref)).await?;
     Ok(RecordsBody::new(read.records, Some(read.delivery)))
 }
 
@@ -121,7 +127,7 @@ struct Read {
 }
 
 /// Why no more records are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// There are no more now.
     Empty,
@@ -129,10 +135,12 @@ pub(super) enum End {
     Full,
     /// Others have to get their turn.
     Pause,
+    /// The next one has a schema that has to be asked for.
+    NeedsSchema(Box<NeedsSchema>),
 }
 
 impl Read {
-    async fn run(&mut self) -> Result<(), Error> {
+    async fn run(&mut self, schemas: Option<&Schemas>) -> Result<(), Error> {
         loop {
             match self.fetch().await {
                 Ok(()) => {}
@@ -147,6 +155,11 @@ impl Read {
             let end = loop {
                 match self.take()? {
                     End::Pause => tokio::task::yield_now().await,
+                    End::NeedsSchema(needs) => {
+                        if !self.load_schema(schemas, &needs).await? {
+                            break End::Full;
+                        }
+                    }
                     end => break end,
                 }
             };
@@ -173,6 +186,25 @@ impl Read {
         tokio::select! {
             fetched = instance.consumer.fetch(wait) => fetched,
             () = instance.stop.cancelled() => Ok(()),
+        }
+    }
+
+    /// Gets the schema of the next record. Returns whether the read can go on
+    /// with it; otherwise the next read begins with that record.
+    async fn load_schema(
+        &self,
+        schemas: Option<&Schemas>,
+        needs: &NeedsSchema,
+    ) -> Result<bool, Error> {
+        let Some(schemas) = schemas else { return Err(Error::NoRegistry) };
+        let loaded = tokio::select! {
+            loaded = schemas.load(needs.key) => loaded,
+            () = self.delivery.instance.stop.cancelled() => return Ok(false),
+        };
+        match loaded {
+            Ok(_) => Ok(true),
+            Err(_) if self.records.count() > 0 => Ok(false),
+            Err(error) => Err(needs.refused(&error)),
         }
     }
 
@@ -203,9 +235,13 @@ impl Read {
             }
             match records.push(record) {
                 Ok(()) => Take::Yes,
-                Err(error) => {
+                Err(Unwritten::Undecodable(error)) => {
                     end = End::Full;
                     poison = Some(error);
+                    Take::Stop
+                }
+                Err(Unwritten::NeedsSchema(needs)) => {
+                    end = End::NeedsSchema(needs);
                     Take::Stop
                 }
             }

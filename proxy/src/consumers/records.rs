@@ -1,10 +1,13 @@
 //! Records as JSON: an array, written record by record into one buffer.
 
+use std::sync::Arc;
+
 use client::consumer::ConsumerRecord;
+use registry::{SchemaKey, Schemas, SourceError};
 
 use crate::config::ApiVersion::{self, V1, V2};
 use crate::error::Error;
-use crate::formats::Codec;
+use crate::formats::{Codec, DataError, Field, Format};
 use crate::json::{write_integer, write_string};
 use crate::memory::Share;
 
@@ -17,6 +20,8 @@ const STEP: usize = 256 * 1024;
 pub(super) struct Records {
     version: ApiVersion,
     codec: Codec,
+    /// Those that are known; for formats with schemas.
+    schemas: Option<Arc<Schemas>>,
     json: Vec<u8>,
     memory: Share,
     /// Bytes of keys and values, as they are stored.
@@ -24,9 +29,57 @@ pub(super) struct Records {
     count: usize,
 }
 
+/// Why a record was not written.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    /// It is not in the format.
+    Undecodable(Error),
+    /// Its schema has to be asked for first.
+    NeedsSchema(Box<NeedsSchema>),
+}
+
+/// A record whose schema is not known yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NeedsSchema {
+    /// What the record says of it.
+    pub(super) key: SchemaKey,
+    version: ApiVersion,
+    topic: String,
+    partition: i32,
+    offset: i64,
+    field: Field,
+    format: Format,
+}
+
+impl NeedsSchema {
+    /// What is told when the registry does not give it.
+    pub(super) fn refused(&self, error: &SourceError) -> Error {
+        let reason = match error {
+            SourceError::Refused { .. } => error.to_string(),
+            SourceError::Unavailable(cause) => {
+                tracing::warn!(cause, "the Schema Registry cannot be asked");
+                "the Schema Registry cannot be reached".to_owned()
+            }
+        };
+        let Self { version, topic, partition, offset, field, format, .. } = self;
+        Error::Undecodable {
+            version: *version,
+            topic: topic.clone(),
+            partition: *partition,
+            offset: *offset,
+            reason: format!("its {field} is not {format}: {reason}"),
+        }
+    }
+}
+
 impl Records {
-    pub(super) fn new(version: ApiVersion, codec: Codec, memory: Share) -> Self {
-        Self { version, codec, json: Vec::from(b"["), memory, bytes: 0, count: 0 }
+    pub(super) fn new(
+        version: ApiVersion,
+        codec: Codec,
+        schemas: Option<Arc<Schemas>>,
+        memory: Share,
+    ) -> Self {
+        Self { version, codec, schemas, json: Vec::from(b"["), memory, bytes: 0, count: 0 }
     }
 
     /// Takes the memory for what is written at a time. Returns how long the JSON
@@ -64,8 +117,8 @@ impl Records {
     /// Appends a record.
     ///
     /// # Errors
-    /// When it is not in the format. Nothing is appended then.
-    pub(super) fn push(&mut self, record: &ConsumerRecord<'_>) -> Result<(), Error> {
+    /// When it cannot be written. Nothing is appended then.
+    pub(super) fn push(&mut self, record: &ConsumerRecord<'_>) -> Result<(), Unwritten> {
         let before = self.json.len();
         if self.count > 0 {
             self.json.push(b',');
@@ -74,22 +127,42 @@ impl Records {
             V1 => self.write_v1(record),
             V2 => self.write_v2(record),
         };
-        if let Err(reason) = written {
+        if let Err((field, error)) = written {
             self.json.truncate(before);
-            return Err(Error::Undecodable {
-                version: self.version,
-                topic: record.topic.as_str().to_owned(),
-                partition: record.partition,
-                offset: record.offset,
-                reason,
-            });
+            return Err(self.unwritten(record, field, &error));
         }
         self.count += 1;
         self.bytes += size(record);
         Ok(())
     }
 
-    fn write_v1(&mut self, record: &ConsumerRecord<'_>) -> Result<(), String> {
+    #[cold]
+    fn unwritten(&self, record: &ConsumerRecord<'_>, field: Field, error: &DataError) -> Unwritten {
+        let Self { version, codec, .. } = *self;
+        let topic = record.topic.as_str().to_owned();
+        let ConsumerRecord { partition, offset, .. } = *record;
+        let format = codec.format();
+        match *error {
+            DataError::UnknownSchema(key) => Unwritten::NeedsSchema(Box::new(NeedsSchema {
+                key,
+                version,
+                topic,
+                partition,
+                offset,
+                field,
+                format,
+            })),
+            ref error => Unwritten::Undecodable(Error::Undecodable {
+                version,
+                topic,
+                partition,
+                offset,
+                reason: format!("its {field} is not {format}: {error}"),
+            }),
+        }
+    }
+
+    fn write_v1(&mut self, record: &ConsumerRecord<'_>) -> Result<(), (Field, DataError)> {
         self.json.extend_from_slice(br#"{"key":"#);
         self.write_key_and_value(record)?;
         let json = &mut self.json;
@@ -103,7 +176,7 @@ impl Records {
         Ok(())
     }
 
-    fn write_v2(&mut self, record: &ConsumerRecord<'_>) -> Result<(), String> {
+    fn write_v2(&mut self, record: &ConsumerRecord<'_>) -> Result<(), (Field, DataError)> {
         self.json.extend_from_slice(br#"{"topic":"#);
         write_string(record.topic, &mut self.json);
         self.json.extend_from_slice(br#","key":"#);
@@ -117,13 +190,18 @@ impl Records {
         Ok(())
     }
 
-    fn write_key_and_value(&mut self, record: &ConsumerRecord<'_>) -> Result<(), String> {
-        let Self { codec, json, .. } = self;
-        let key = codec.write(record.key, json);
-        key.map_err(|error| format!("its key is not {}: {error}", codec.format()))?;
+    fn write_key_and_value(
+        &mut self,
+        record: &ConsumerRecord<'_>,
+    ) -> Result<(), (Field, DataError)> {
+        let Self { codec, json, schemas, .. } = self;
+        let schemas = schemas.as_deref();
+        let write = |field, json: &mut Vec<u8>| {
+            codec.write(record, field, schemas, json).map_err(|error| (field, error))
+        };
+        write(Field::Key, json)?;
         json.extend_from_slice(br#","value":"#);
-        let value = codec.write(record.value, json);
-        value.map_err(|error| format!("its value is not {}: {error}", codec.format()))
+        write(Field::Value, json)
     }
 
     /// The whole array, and the memory that it takes.
@@ -149,7 +227,7 @@ mod tests {
 
     fn written(version: ApiVersion, codec: Codec) -> (String, Vec<String>) {
         let topic = Str::from_static("t");
-        let mut records = Records::new(version, codec, Budget::new(0).share());
+        let mut records = Records::new(version, codec, None, Budget::new(0).share());
         let mut errors = Vec::new();
         for (offset, key, value) in [
             (5, Some(&b"1"[..]), Some(&b"{\"a\": 1.0}"[..])),
@@ -168,8 +246,10 @@ mod tests {
                 value,
                 headers: Headers::default(),
             };
-            if let Err(error) = records.push(&record) {
-                errors.push(error.to_string());
+            match records.push(&record) {
+                Ok(()) => {}
+                Err(Unwritten::Undecodable(error)) => errors.push(error.to_string()),
+                Err(Unwritten::NeedsSchema(needs)) => errors.push(format!("{:?}", needs.key)),
             }
         }
         (String::from_utf8(records.finish().0).unwrap(), errors)
@@ -187,6 +267,35 @@ mod tests {
         let first =
             r#"[{"key":"MQ==","value":"eyJhIjogMS4wfQ==","partition":3,"offset":5,"topic":"t"},"#;
         assert!(json.starts_with(first), "{json}");
+    }
+
+    #[test]
+    fn a_schema_that_is_not_known_is_asked_for() {
+        let framed = b"\0\0\0\0\x07\x04ab";
+        let topic = Str::from_static("t");
+        let codec = Codec::Schema(registry::SchemaType::Avro);
+        let mut records = Records::new(V2, codec, None, Budget::new(0).share());
+        let record = ConsumerRecord {
+            topic: &topic,
+            partition: 3,
+            offset: 5,
+            timestamp: 0,
+            is_log_append_time: false,
+            leader_epoch: 0,
+            key: None,
+            value: Some(framed),
+            headers: Headers::default(),
+        };
+        let Err(Unwritten::NeedsSchema(needs)) = records.push(&record) else { panic!("it is not") };
+        assert_eq!(needs.key, SchemaKey::Id(7));
+        let message = "Schema 7 not found".to_owned();
+        let error = needs.refused(&SourceError::Refused { code: 40403, message });
+        assert_eq!(
+            error.to_string(),
+            "record of partition t-3 at offset 5 cannot be read: its value is not avro: \
+             Schema 7 not found; error code: 40403"
+        );
+        assert_eq!(records.finish().0, b"[]");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Reading a partition without an instance (API v1): no group, no state that
 //! outlives the request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use client::Client;
@@ -9,12 +10,13 @@ use client::consumer::{
 };
 use parking_lot::Mutex;
 use protocol::{ErrorCode, Str};
+use registry::Schemas;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::read::{End, RecordsBody};
-use super::records::{Records, size};
+use super::records::{Records, Unwritten, size};
 use crate::Config;
 use crate::config::ApiVersion::V1;
 use crate::error::Error;
@@ -38,6 +40,7 @@ pub(crate) struct SimpleConsumers {
     permits: Semaphore,
     /// How long a read waits for its turn; `None`: as long as it takes.
     timeout: Option<Duration>,
+    schemas: Option<Arc<Schemas>>,
     idle: Mutex<Vec<Consumer>>,
 }
 
@@ -65,7 +68,12 @@ pub(crate) enum Start {
 
 impl SimpleConsumers {
     /// `client` belongs to `runtime`.
-    pub(crate) fn new(config: &Config, client: Client, runtime: Handle) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        client: Client,
+        runtime: Handle,
+        schemas: Option<Arc<Schemas>>,
+    ) -> Self {
         let template = config.consumer();
         Self {
             client,
@@ -82,6 +90,7 @@ impl SimpleConsumers {
             request_max_bytes: config.consumers.request_max_bytes,
             permits: Semaphore::new(config.consumers.simple_pool_size.min(Semaphore::MAX_PERMITS)),
             timeout: config.consumers.simple_pool_timeout,
+            schemas,
             idle: Mutex::default(),
         }
     }
@@ -105,7 +114,7 @@ impl SimpleConsumers {
             let _runtime = self.runtime.enter();
             Consumer::new(self.client.clone(), self.template.clone())
         });
-        let mut records = Records::new(V1, read.codec, memory);
+        let mut records = Records::new(V1, read.codec, self.schemas.clone(), memory);
         self.fill(&consumer, &read, &mut records).await?;
         // Only after a read that went well is nothing of it under way any more.
         consumer.unsubscribe();
@@ -135,6 +144,10 @@ impl SimpleConsumers {
             let is_full = loop {
                 match self.take(consumer, read, records)? {
                     End::Pause => tokio::task::yield_now().await,
+                    End::NeedsSchema(needs) => {
+                        let schemas = self.schemas.as_ref().ok_or(Error::NoRegistry)?;
+                        schemas.load(needs.key).await.map_err(|error| needs.refused(&error))?;
+                    }
                     end => break end == End::Full,
                 }
             };
@@ -173,8 +186,12 @@ impl SimpleConsumers {
             }
             match records.push(record) {
                 Ok(()) => Take::Yes,
-                Err(error) => {
+                Err(Unwritten::Undecodable(error)) => {
                     poison = Some(error);
+                    Take::Stop
+                }
+                Err(Unwritten::NeedsSchema(needs)) => {
+                    end = End::NeedsSchema(needs);
                     Take::Stop
                 }
             }

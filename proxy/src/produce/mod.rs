@@ -3,9 +3,12 @@
 //! `records` takes a body apart and writes its records into one buffer for
 //! each partition; here they are handed to the producer, one call for each
 //! partition; `offsets` puts the answers back into the order of the request.
+//! For formats with schemas, the body is walked once more before: `schemas`
+//! gets those that it names, wherever in it they stand.
 
 mod offsets;
 mod records;
+mod schemas;
 
 use std::sync::Arc;
 
@@ -15,6 +18,7 @@ use client::producer::{Delivery, PendingDelivery, ProduceError};
 use client::{AutoCreate, Topic};
 use futures_util::FutureExt;
 use protocol::{ErrorCode, Str};
+use registry::SchemaType;
 
 use crate::app::App;
 use crate::body::{self, Body};
@@ -26,6 +30,7 @@ use crate::metadata;
 
 use self::offsets::Offsets;
 use self::records::{Destination, Group, Reader, Records};
+use self::schemas::SchemasOfRecords;
 
 /// What a produce request asks for, without its body.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +57,7 @@ pub(crate) struct Produced {
 /// The codec of a body. What names no format is binary.
 pub(crate) fn codec(types: Negotiated) -> Codec {
     let format = types.request.and_then(|media_type| media_type.format()).unwrap_or(Format::Binary);
-    format.codec().expect("other formats are not among the types that are consumed")
+    format.codec()
 }
 
 /// Produces the records of `body`.
@@ -66,6 +71,10 @@ pub(crate) async fn produce(
     body: Body,
 ) -> Result<Produced, Error> {
     let mut reader = Reader::new(request, body);
+    if let Some(schema_type) = request.codec.schema_type() {
+        reader.schemas = find_schemas(app, &mut reader, request, schema_type).await?;
+    }
+    let ids = reader.schemas.ids();
     let topic = match app.client.cached_topic(request.topic) {
         Some(topic) => topic,
         None => {
@@ -75,7 +84,7 @@ pub(crate) async fn produce(
                 Ok(topic) => topic,
                 Err(NoTopic::Unknown) => return Err(Error::ProduceToUnknownTopic),
                 Err(NoTopic::Refused(error)) => {
-                    return Ok(Offsets::all_failed(records.count(), &error));
+                    return Ok(Offsets::all_failed(records.count(), &error, ids));
                 }
             }
         }
@@ -89,7 +98,8 @@ pub(crate) async fn produce(
         // It was deleted since it was looked up.
         return Err(Error::ProduceToUnknownTopic);
     }
-    Ok(Offsets { topic: &topic, partitions: &partitions, deliveries: &deliveries }.merge(&order))
+    let deliveries = &deliveries;
+    Ok(Offsets { topic: &topic, partitions: &partitions, deliveries, ids }.merge(&order))
 }
 
 /// Reads the body for a topic. When it names partitions that the topic does
@@ -120,19 +130,42 @@ async fn read_for(
     unreachable!("the last attempt returns")
 }
 
-/// Reads the body, elsewhere if that takes long.
+/// The schemas that the body names.
+async fn find_schemas(
+    app: &App,
+    reader: &mut Reader,
+    request: Request<'_>,
+    schema_type: SchemaType,
+) -> Result<SchemasOfRecords, Error> {
+    let schemas = app.schemas.as_deref().ok_or(Error::NoRegistry)?;
+    let survey = elsewhere_if_large(reader, Reader::survey).await?;
+    let Request { version, topic, .. } = request;
+    let found = schemas::find(schemas, survey, schema_type, topic, version).await?;
+    let takes_null = version == ApiVersion::V2 && !app.config.produce.null_is_empty_record;
+    Ok(SchemasOfRecords { takes_null, ..found })
+}
+
+/// Reads the body.
 async fn read(reader: &mut Reader, destination: Option<Destination>) -> Result<Records, Error> {
+    elsewhere_if_large(reader, move |reader| reader.read(destination.as_ref())).await
+}
+
+/// Works on the body, elsewhere if that takes long.
+async fn elsewhere_if_large<T: Send + 'static>(
+    reader: &mut Reader,
+    work: impl FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     if reader.body_length() < body::LARGE {
-        return reader.read(destination.as_ref());
+        return work(reader);
     }
     let own = reader.take();
-    let read = web::block(move || {
-        let records = own.read(destination.as_ref());
-        (own, records)
+    let worked = web::block(move || {
+        let outcome = work(&own);
+        (own, outcome)
     });
-    let (own, records) = read.await.map_err(|_| Error::Internal)?;
+    let (own, outcome) = worked.await.map_err(|_| Error::Internal)?;
     *reader = own;
-    records
+    outcome
 }
 
 /// Why there is no topic to produce to.

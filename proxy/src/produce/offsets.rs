@@ -5,11 +5,15 @@ use client::Topic;
 use client::producer::{Delivery, ProduceError};
 
 use super::Produced;
+use super::schemas::SchemaIds;
 use crate::error::record_error_code;
 use crate::json::{write_integer, write_string};
 
 const BEGINNING: &[u8] = br#"{"offsets":["#;
-const END: &[u8] = br#"],"key_schema_id":null,"value_schema_id":null}"#;
+/// Behind the records.
+const END: [&[u8]; 3] = [br#"],"key_schema_id":"#, br#","value_schema_id":"#, b"}"];
+/// About how long that becomes with ids, in bytes.
+const END_LENGTH: usize = 64;
 
 /// About how much room one record takes, in bytes.
 const ENTRY: usize = 72;
@@ -21,6 +25,8 @@ pub(super) struct Offsets<'a> {
     pub(super) partitions: &'a [i32],
     /// For each partition, what became of its records.
     pub(super) deliveries: &'a [Result<Delivery, ProduceError>],
+    /// The schemas of the records.
+    pub(super) ids: SchemaIds,
 }
 
 impl Offsets<'_> {
@@ -44,16 +50,16 @@ impl Offsets<'_> {
                 Err(error) => writer.error(error, Some(self.topic)),
             }
         }
-        writer.finish()
+        writer.finish(self.ids)
     }
 
     /// The answer when no record was produced, all for the same reason.
-    pub(super) fn all_failed(count: usize, error: &ProduceError) -> Produced {
+    pub(super) fn all_failed(count: usize, error: &ProduceError, ids: SchemaIds) -> Produced {
         let mut writer = Writer::new(count);
         for _ in 0..count {
             writer.error(error, None);
         }
-        writer.finish()
+        writer.finish(ids)
     }
 }
 
@@ -64,7 +70,7 @@ struct Writer {
 
 impl Writer {
     fn new(records: usize) -> Self {
-        let mut body = Vec::with_capacity(BEGINNING.len() + records * ENTRY + END.len());
+        let mut body = Vec::with_capacity(BEGINNING.len() + records * ENTRY + END_LENGTH);
         body.extend_from_slice(BEGINNING);
         Self { body, status: StatusCode::OK }
     }
@@ -114,9 +120,22 @@ impl Writer {
         self.body.push(b'}');
     }
 
-    fn finish(mut self) -> Produced {
-        self.body.extend_from_slice(END);
+    fn finish(mut self, ids: SchemaIds) -> Produced {
+        let [before_key, before_value, end] = END;
+        let body = &mut self.body;
+        body.extend_from_slice(before_key);
+        write_id(ids.key, body);
+        body.extend_from_slice(before_value);
+        write_id(ids.value, body);
+        body.extend_from_slice(end);
         Produced { body: self.body, status: self.status }
+    }
+}
+
+fn write_id(id: Option<i32>, body: &mut Vec<u8>) {
+    match id {
+        Some(id) => write_integer(id, body),
+        None => body.extend_from_slice(b"null"),
     }
 }
 
@@ -128,7 +147,7 @@ mod tests {
 
     fn failed(code: ErrorCode) -> Produced {
         let error = ProduceError::Refused { code, message: None };
-        Offsets::all_failed(1, &error)
+        Offsets::all_failed(1, &error, SchemaIds::default())
     }
 
     #[test]
@@ -154,8 +173,13 @@ mod tests {
         writer.offset(0, 41);
         writer.offset(1, 7);
         assert_eq!(
-            String::from_utf8(writer.finish().body).unwrap(),
+            String::from_utf8(writer.finish(SchemaIds::default()).body).unwrap(),
             r#"{"offsets":[{"partition":0,"offset":41,"error_code":null,"error":null},{"partition":1,"offset":7,"error_code":null,"error":null}],"key_schema_id":null,"value_schema_id":null}"#
+        );
+        assert_eq!(
+            String::from_utf8(Writer::new(0).finish(SchemaIds { key: None, value: Some(5) }).body)
+                .unwrap(),
+            r#"{"offsets":[],"key_schema_id":null,"value_schema_id":5}"#
         );
     }
 }

@@ -1,6 +1,7 @@
 //! The body of a produce request, and its records by partition.
 //!
-//! The body is walked once. Values go from it straight into the buffer of
+//! The body is walked once (and before that for its schemas, if the format has
+//! them). Values go from it straight into the buffer of
 //! their partition; nothing is allocated for single records.
 
 use std::collections::HashMap;
@@ -9,13 +10,15 @@ use std::sync::Arc;
 use client::Topic;
 use client::producer::Partitioner;
 use protocol::records::RecordBuffer;
+use registry::PayloadCodec;
 
 use super::Request;
+use super::schemas::{SchemasOfRecords, Survey};
 use crate::body::{Body, unknown_member};
 use crate::config::ApiVersion;
 use crate::error::Error;
 use crate::formats::{Codec, Field};
-use crate::json::{JsonError, Scanner};
+use crate::json::{JsonError, RawString, Scanner, unescape};
 
 /// About how many bytes of a body belong to one record.
 const BYTES_PER_RECORD: usize = 100;
@@ -27,6 +30,8 @@ pub(super) struct Reader {
     version: ApiVersion,
     codec: Codec,
     partition: Option<i32>,
+    /// For formats that have them.
+    pub(super) schemas: SchemasOfRecords,
 }
 
 /// Where records go.
@@ -64,12 +69,15 @@ impl Records {
 impl Reader {
     pub(super) fn new(request: Request<'_>, body: Body) -> Self {
         let Request { version, codec, partition, .. } = request;
-        Self { body: Some(body), version, codec, partition }
+        let schemas = SchemasOfRecords::default();
+        Self { body: Some(body), version, codec, partition, schemas }
     }
 
     /// Leaves a reader without body behind.
     pub(super) fn take(&mut self) -> Self {
-        Self { body: self.body.take(), ..*self }
+        let Self { version, codec, partition, .. } = *self;
+        let schemas = self.schemas.clone();
+        Self { body: self.body.take(), version, codec, partition, schemas }
     }
 
     pub(super) fn body_length(&self) -> usize {
@@ -78,6 +86,31 @@ impl Reader {
 
     fn text(&self) -> &[u8] {
         self.body.as_deref().unwrap_or_default()
+    }
+
+    /// What the body says of schemas.
+    ///
+    /// # Errors
+    /// When it is not as it should be.
+    pub(super) fn survey(&self) -> Result<Survey, Error> {
+        let mut survey = Survey::default();
+        walk(self.text(), |name, scanner| {
+            match name {
+                Member::Records => {
+                    (survey.has_keys, survey.has_values) = (false, false);
+                    return records(scanner, self, |record| {
+                        survey.has_keys |= record.key.is_some();
+                        survey.has_values |= record.value.is_some();
+                    });
+                }
+                Member::KeySchema => survey.key.text = text_of(scanner.value()?)?,
+                Member::KeySchemaId => survey.key.id = id_of(scanner.value()?)?,
+                Member::ValueSchema => survey.value.text = text_of(scanner.value()?)?,
+                Member::ValueSchemaId => survey.value.id = id_of(scanner.value()?)?,
+            }
+            Ok("null")
+        })?;
+        Ok(survey)
     }
 
     /// Reads the body. Without a destination, all records go into one group.
@@ -120,76 +153,93 @@ impl From<JsonError> for Error {
     }
 }
 
-impl<'a> Reading<'a> {
-    fn body(mut self, text: &'a [u8]) -> Result<Records, Error> {
-        if matches!(text.trim_ascii(), b"" | b"null") {
-            return Err(no_records("null"));
-        }
-        let mut scanner = Scanner::new(text)?;
-        let mut given = "null";
-        scanner.expect(b'{', "an object with records")?;
-        if !scanner.take(b'}') {
-            loop {
-                let name = scanner.name()?;
-                match name.raw {
-                    b"records" => given = self.records(&mut scanner)?,
-                    // They mean nothing for formats without schemas.
-                    b"key_schema" | b"value_schema" | b"key_schema_id" | b"value_schema_id" => {
-                        scanner.value()?;
-                    }
-                    _ => return Err(Error::Invalid(unknown_member(&name.to_text()))),
-                }
-                if !scanner.take(b',') {
-                    break;
-                }
-            }
-            scanner.expect(b'}', "',' or '}'")?;
-        }
-        scanner.end()?;
-        let records = self.groups.records;
-        match self.failure {
-            Some(failure) => Err(failure),
-            None if records.order.is_empty() => Err(no_records(given)),
-            None => Ok(records),
-        }
-    }
+/// A member of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Records,
+    KeySchema,
+    KeySchemaId,
+    ValueSchema,
+    ValueSchemaId,
+}
 
-    /// Reads the list of records; returns what there is instead when it is empty.
-    fn records(&mut self, scanner: &mut Scanner<'a>) -> Result<&'static str, Error> {
-        // Of members of the same name the last one counts.
-        self.groups.clear();
-        self.failure = None;
-        if scanner.peek() == Some(b'n') {
-            scanner.value()?;
-            return Ok("null");
-        }
-        scanner.expect(b'[', "a list of records")?;
-        if scanner.take(b']') {
-            return Ok("[]");
-        }
+impl Member {
+    fn of(name: RawString<'_>) -> Option<Self> {
+        Some(match name.raw {
+            b"records" => Self::Records,
+            b"key_schema" => Self::KeySchema,
+            b"key_schema_id" => Self::KeySchemaId,
+            b"value_schema" => Self::ValueSchema,
+            b"value_schema_id" => Self::ValueSchemaId,
+            _ => return None,
+        })
+    }
+}
+
+/// Walks over the members of a body; `member` passes the value of one, and
+/// says of the records what there is instead when there are none.
+fn walk<'a>(
+    text: &'a [u8],
+    mut member: impl FnMut(Member, &mut Scanner<'a>) -> Result<&'static str, Error>,
+) -> Result<&'static str, Error> {
+    if matches!(text.trim_ascii(), b"" | b"null") {
+        return Err(no_records("null"));
+    }
+    let mut scanner = Scanner::new(text)?;
+    let mut given = "null";
+    scanner.expect(b'{', "an object with records")?;
+    if !scanner.take(b'}') {
         loop {
-            let record = self.record(scanner)?;
-            if self.failure.is_none()
-                && let Err(failure) = self.add(record)
-            {
-                self.failure = Some(failure);
+            let name = scanner.name()?;
+            let Some(known) = Member::of(name) else {
+                return Err(Error::Invalid(unknown_member(&name.to_text())));
+            };
+            let instead = member(known, &mut scanner)?;
+            if known == Member::Records {
+                given = instead;
             }
             if !scanner.take(b',') {
                 break;
             }
         }
-        scanner.expect(b']', "',' or ']'")?;
-        Ok("[]")
+        scanner.expect(b'}', "',' or '}'")?;
     }
+    scanner.end()?;
+    Ok(given)
+}
 
-    fn record(&mut self, scanner: &mut Scanner<'a>) -> Result<RawRecord<'a>, Error> {
-        let mut record = RawRecord::default();
+/// Walks over the list of records; returns what there is instead when it is empty.
+fn records<'a>(
+    scanner: &mut Scanner<'a>,
+    reader: &Reader,
+    mut each: impl FnMut(RawRecord<'a>),
+) -> Result<&'static str, Error> {
+    if scanner.peek() == Some(b'n') {
+        scanner.value()?;
+        return Ok("null");
+    }
+    scanner.expect(b'[', "a list of records")?;
+    if scanner.take(b']') {
+        return Ok("[]");
+    }
+    loop {
+        each(RawRecord::read(scanner, reader)?);
+        if !scanner.take(b',') {
+            break;
+        }
+    }
+    scanner.expect(b']', "',' or ']'")?;
+    Ok("[]")
+}
+
+impl<'a> RawRecord<'a> {
+    fn read(scanner: &mut Scanner<'a>, reader: &Reader) -> Result<Self, Error> {
+        let mut record = Self::default();
         scanner.expect(b'{', "a record")?;
         if scanner.take(b'}') {
             return Ok(record);
         }
-        let has_partition =
-            self.reader.partition.is_none() || self.reader.version == ApiVersion::V2;
+        let has_partition = reader.partition.is_none() || reader.version == ApiVersion::V2;
         loop {
             let name = scanner.name()?;
             if name.is("value") {
@@ -208,14 +258,50 @@ impl<'a> Reading<'a> {
         scanner.expect(b'}', "',' or '}'")?;
         Ok(record)
     }
+}
+
+impl<'a> Reading<'a> {
+    fn body(mut self, text: &'a [u8]) -> Result<Records, Error> {
+        let given = walk(text, |member, scanner| match member {
+            Member::Records => self.records(scanner),
+            // They mean nothing for formats without schemas; the others have them already.
+            Member::KeySchema
+            | Member::KeySchemaId
+            | Member::ValueSchema
+            | Member::ValueSchemaId => Ok(scanner.value().map(|_| "null")?),
+        })?;
+        let records = self.groups.records;
+        match self.failure {
+            Some(failure) => Err(failure),
+            None if records.order.is_empty() => Err(no_records(given)),
+            None => Ok(records),
+        }
+    }
+
+    fn records(&mut self, scanner: &mut Scanner<'a>) -> Result<&'static str, Error> {
+        // Of members of the same name the last one counts.
+        self.groups.clear();
+        self.failure = None;
+        let reader = self.reader;
+        records(scanner, reader, |record| {
+            if self.failure.is_none()
+                && let Err(failure) = self.add(record)
+            {
+                self.failure = Some(failure);
+            }
+        })
+    }
 
     /// Puts a record into the buffer of its partition.
-    fn add(&mut self, record: RawRecord<'_>) -> Result<(), Error> {
-        let &Reader { version, codec, .. } = self.reader;
+    fn add(&mut self, record: RawRecord<'a>) -> Result<(), Error> {
+        let &Reader { version, codec, ref schemas, .. } = self.reader;
         let index = self.groups.records.order.len();
-        let key = match record.key {
+        let or_null = |text: Option<&'a [u8]>, schema: &Option<Arc<PayloadCodec>>| {
+            text.or((schemas.takes_null && schema.is_some()).then_some(b"null".as_slice()))
+        };
+        let key = match or_null(record.key, &schemas.key) {
             Some(text) => {
-                let key = codec.key(text, version, &mut self.key);
+                let key = codec.key(text, version, schemas.key.as_deref(), &mut self.key);
                 Some(key.map_err(|error| error.in_request(Field::Key, version))?)
             }
             None => None,
@@ -239,9 +325,10 @@ impl<'a> Reading<'a> {
         let group = self.groups.group(partition, key);
         let mut writer = group.records.begin(-1);
         writer.key(key);
-        match record.value {
+        match or_null(record.value, &schemas.value) {
             Some(text) => {
-                let written = codec.value(text, version, &mut writer);
+                let schema = schemas.value.as_deref();
+                let written = codec.value(text, version, schema, &mut writer);
                 written.map_err(|error| error.in_request(Field::Value, version))?;
             }
             None => _ = writer.value(None),
@@ -328,12 +415,39 @@ fn not_null(text: &[u8]) -> Option<&[u8]> {
     (text != b"null").then_some(text)
 }
 
-/// A number of a partition; text and fractions are taken for numbers, as the
-/// reference's parser does.
+/// A text; numbers and booleans are taken for theirs, as the reference's parser
+/// does.
+fn text_of(value: &[u8]) -> Result<Option<String>, Error> {
+    match value {
+        b"null" => Ok(None),
+        [b'"', raw @ .., b'"'] => {
+            let mut text = Vec::with_capacity(raw.len());
+            unescape(raw, &mut text);
+            Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+        }
+        [b'{' | b'[', ..] => {
+            Err(Error::Malformed("a schema must be a string that holds its text".to_owned()))
+        }
+        value => Ok(Some(String::from_utf8_lossy(value).into_owned())),
+    }
+}
+
+/// The id of a schema.
+fn id_of(value: &[u8]) -> Result<Option<i32>, Error> {
+    not_null(value).map(|value| integer(value, "the id of a schema")).transpose()
+}
+
+/// A number of a partition.
 fn partition(text: &[u8]) -> Result<i32, Error> {
+    integer(text, "a partition")
+}
+
+/// A number; text and fractions are taken for numbers, as the
+/// reference's parser does.
+fn integer(text: &[u8], what: &str) -> Result<i32, Error> {
     let wrong = || {
         let text = String::from_utf8_lossy(text.get(..100).unwrap_or(text));
-        Error::Malformed(format!("a partition must be a 32-bit integer, not {text}"))
+        Error::Malformed(format!("{what} must be a 32-bit integer, not {text}"))
     };
     let digits = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
     let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;

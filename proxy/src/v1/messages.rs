@@ -26,7 +26,7 @@ pub(crate) async fn read(
     let start = start(&request)?;
     let count = parameter::<i64>(&request, "count")?.unwrap_or(1);
     let format = types.answer.format().unwrap_or(Format::Binary);
-    let codec = format.codec().ok_or(Error::UnsupportedMediaType { format: Some(format) })?;
+    let codec = format.codec();
     let topic = metadata::topic(&app.client, V1, topic).await?;
     let partition = metadata::partition(&topic, partition)?;
     let id = partition.leader.map(|_| partition.id).ok_or(Error::LeaderNotAvailable)?;

@@ -1,8 +1,11 @@
 //! How records are printed: the columns of Kafka's `DefaultMessageFormatter`.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use client::consumer::ConsumerRecord;
+use registry::payload::header_name;
+use registry::{Framed, SchemaKey, Schemas};
 
 use super::super::options::UsageError;
 
@@ -20,6 +23,31 @@ pub(super) struct Formatter {
     keys: Deserializer,
     values: Deserializer,
     headers: Deserializer,
+    /// Between a payload and the id of its schema, where that is shown.
+    schema_id_separator: Option<Vec<u8>>,
+}
+
+/// The schemas that records were written with.
+#[derive(Debug, Default)]
+pub(super) struct KnownSchemas {
+    pub(super) schemas: Option<Schemas>,
+    /// Those that the registry does not give, and why.
+    pub(super) failures: HashMap<SchemaKey, String>,
+}
+
+/// Why a record is not printed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unprintable {
+    /// Its bytes are not what they should stand for.
+    Wrong(String),
+    /// Its schema has to be asked for first.
+    NeedsSchema(SchemaKey),
+}
+
+impl From<String> for Unprintable {
+    fn from(reason: String) -> Self {
+        Self::Wrong(reason)
+    }
 }
 
 /// What is shown of a record, in this order.
@@ -40,6 +68,8 @@ struct Columns {
 enum Deserializer {
     /// Themselves.
     Text,
+    /// What the schema that they name says: Avro, JSON or Protobuf, shown as JSON.
+    Schema,
     Boolean,
     Short,
     Integer,
@@ -50,7 +80,7 @@ enum Deserializer {
 }
 
 /// The properties that there are, and those of deserializers besides.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "print.timestamp",
     "print.key",
     "print.offset",
@@ -66,6 +96,8 @@ const NAMES: [&str; 15] = [
     "key.deserializer",
     "value.deserializer",
     "headers.deserializer",
+    "print.schema.ids",
+    "schema.id.separator",
 ];
 
 impl Formatter {
@@ -73,7 +105,10 @@ impl Formatter {
     ///
     /// # Errors
     /// When there is no such property, or no such deserializer.
-    pub(super) fn new(properties: &[(String, String)]) -> Result<Self, UsageError> {
+    pub(super) fn new(
+        properties: &[(String, String)],
+        has_schemas: bool,
+    ) -> Result<Self, UsageError> {
         let is_known = |name: &str| {
             NAMES.contains(&name)
                 || NAMES.iter().any(|known| {
@@ -94,7 +129,9 @@ impl Formatter {
             find(name).map_or(default, |text| text.trim().eq_ignore_ascii_case("true"))
         };
         let mark = |name, default: &str| find(name).unwrap_or(default).as_bytes().to_vec();
-        let deserializer = |name| find(name).map_or(Ok(Deserializer::Text), Deserializer::find);
+        let default = if has_schemas { Deserializer::Schema } else { Deserializer::Text };
+        let deserializer = |name| find(name).map_or(Ok(default), Deserializer::find);
+        let headers = find("headers.deserializer");
         Ok(Self {
             columns: Columns {
                 timestamp: is_true("print.timestamp", false),
@@ -112,36 +149,43 @@ impl Formatter {
             null_literal: mark("null.literal", "null"),
             keys: deserializer("key.deserializer")?,
             values: deserializer("value.deserializer")?,
-            headers: deserializer("headers.deserializer")?,
+            headers: headers.map_or(Ok(Deserializer::Text), Deserializer::find)?,
+            schema_id_separator: is_true("print.schema.ids", false)
+                .then(|| mark("schema.id.separator", "\t")),
         })
     }
 
     /// Appends the record to `output`.
     ///
     /// # Errors
-    /// When bytes are not what they should stand for; nothing is appended then.
+    /// When bytes are not what they should stand for, or that is not known yet;
+    /// nothing is appended then.
     pub(super) fn write(
         &self,
         record: &ConsumerRecord<'_>,
+        known: &KnownSchemas,
         output: &mut Vec<u8>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Unprintable> {
         let start = output.len();
-        let written = self.write_columns(record, output);
-        if let Err(reason) = written {
+        let written = self.write_columns(record, known, output);
+        written.map_err(|error| {
             output.truncate(start);
-            return Err(format!(
-                "the record at offset {} of {}-{}: {reason}",
-                record.offset, record.topic, record.partition
-            ));
-        }
-        Ok(())
+            match error {
+                Unprintable::Wrong(reason) => Unprintable::Wrong(format!(
+                    "the record at offset {} of {}-{}: {reason}",
+                    record.offset, record.topic, record.partition
+                )),
+                needs => needs,
+            }
+        })
     }
 
     fn write_columns(
         &self,
         record: &ConsumerRecord<'_>,
+        known: &KnownSchemas,
         output: &mut Vec<u8>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Unprintable> {
         let Columns { timestamp, partition, offset, delivery, epoch, headers, key, value } =
             self.columns;
         let mut first = true;
@@ -184,14 +228,62 @@ impl Formatter {
         }
         if key {
             column(output);
-            self.write_field(self.keys, record.key, output)?;
+            match self.keys {
+                Deserializer::Schema => self.write_payload(record, true, known, output)?,
+                keys => self.write_field(keys, record.key, output)?,
+            }
         }
         if value {
             column(output);
-            self.write_field(self.values, record.value, output)?;
+            match self.values {
+                Deserializer::Schema => self.write_payload(record, false, known, output)?,
+                values => self.write_field(values, record.value, output)?,
+            }
         }
         if !first {
             output.extend_from_slice(&self.line_separator);
+        }
+        Ok(())
+    }
+
+    /// Writes a key or value by the schema that it names.
+    fn write_payload(
+        &self,
+        record: &ConsumerRecord<'_>,
+        is_key: bool,
+        known: &KnownSchemas,
+        output: &mut Vec<u8>,
+    ) -> Result<(), Unprintable> {
+        let field = if is_key { record.key } else { record.value };
+        let Some(bytes) = field else {
+            output.extend_from_slice(&self.null_literal);
+            return Ok(());
+        };
+        let what = if is_key { "key" } else { "value" };
+        let wanted = header_name(is_key);
+        let header = record.headers.iter().find(|(name, _)| *name == wanted);
+        let framed = match header.and_then(|(_, value)| value) {
+            Some(header) => Framed::with_header(header, bytes),
+            None => Framed::read(bytes),
+        };
+        let framed = match framed {
+            Ok(framed) => framed,
+            // Keys are often plain text beside values with schemas.
+            Err(_) if is_key => {
+                output.extend_from_slice(bytes);
+                return Ok(());
+            }
+            Err(error) => return Err(format!("its {what} names no schema: {error}").into()),
+        };
+        if let Some(reason) = known.failures.get(&framed.key) {
+            return Err(format!("the schema of its {what}: {reason}").into());
+        }
+        let codec = known.schemas.as_ref().and_then(|schemas| schemas.cached(framed.key));
+        let codec = codec.ok_or(Unprintable::NeedsSchema(framed.key))?;
+        codec.decode(&framed, output).map_err(|error| format!("its {what}: {error}"))?;
+        if let Some(separator) = &self.schema_id_separator {
+            output.extend_from_slice(separator);
+            push(output, format_args!("{}", codec.id()));
         }
         Ok(())
     }
@@ -241,6 +333,7 @@ impl Deserializer {
             "Float" => Self::Float,
             "Double" => Self::Double,
             "UUID" => Self::Uuid,
+            "KafkaAvro" | "KafkaJsonSchema" | "KafkaProtobuf" => Self::Schema,
             _ => {
                 return Err(UsageError(format!(
                     "There is no deserializer {class}, only those of org.apache.kafka.common.serialization \
@@ -252,7 +345,7 @@ impl Deserializer {
 
     fn write(self, bytes: &[u8], output: &mut Vec<u8>) -> Result<(), String> {
         match self {
-            Self::Text => output.extend_from_slice(bytes),
+            Self::Text | Self::Schema => output.extend_from_slice(bytes),
             Self::Uuid => {
                 let text =
                     str::from_utf8(bytes).map_err(|_| "its bytes are not a UUID".to_owned())?;
@@ -310,7 +403,7 @@ mod tests {
             .iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
             .collect();
-        let formatter = Formatter::new(&properties).unwrap();
+        let formatter = Formatter::new(&properties, false).unwrap();
         let mut builder = BatchBuilder::new(Compression::None);
         builder.append(1_700_000_000_000, key, value, headers);
         let bytes = builder.build();
@@ -329,12 +422,12 @@ mod tests {
             headers: stored.headers,
         };
         let mut output = b">".to_vec();
-        let outcome = formatter.write(&record, &mut output);
+        let outcome = formatter.write(&record, &KnownSchemas::default(), &mut output);
         let text = String::from_utf8(output).unwrap();
         match expected {
             Ok(expected) => assert_eq!((outcome, text), (Ok(()), format!(">{expected}"))),
             Err(part) => {
-                let reason = outcome.unwrap_err();
+                let Err(Unprintable::Wrong(reason)) = outcome else { panic!("{outcome:?}") };
                 assert!(reason.contains(part), "{reason}");
                 assert_eq!(text, ">", "nothing of the record is printed");
             }
@@ -402,10 +495,13 @@ mod tests {
             ),
             ("key.deserializer", "my.Avro", "There is no deserializer my.Avro"),
         ] {
-            let error = Formatter::new(&[(name.to_owned(), text.to_owned())]).unwrap_err();
+            let error = Formatter::new(&[(name.to_owned(), text.to_owned())], false).unwrap_err();
             assert!(error.0.starts_with(expected), "{}", error.0);
         }
         let given = ("key.deserializer.schema.registry.url".to_owned(), "x".to_owned());
-        assert!(Formatter::new(&[given]).is_ok(), "deserializers may have settings of their own");
+        assert!(
+            Formatter::new(&[given], false).is_ok(),
+            "deserializers may have settings of their own"
+        );
     }
 }

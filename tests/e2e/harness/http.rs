@@ -12,10 +12,16 @@ use super::HANG;
 pub(crate) const V2: &str = "application/vnd.kafka.v2+json";
 pub(crate) const JSON_V2: &str = "application/vnd.kafka.json.v2+json";
 pub(crate) const BINARY_V2: &str = "application/vnd.kafka.binary.v2+json";
+pub(crate) const AVRO_V2: &str = "application/vnd.kafka.avro.v2+json";
+pub(crate) const JSONSCHEMA_V2: &str = "application/vnd.kafka.jsonschema.v2+json";
+pub(crate) const PROTOBUF_V2: &str = "application/vnd.kafka.protobuf.v2+json";
 /// The media types of API v1.
 pub(crate) const V1: &str = "application/vnd.kafka.v1+json";
 pub(crate) const JSON_V1: &str = "application/vnd.kafka.json.v1+json";
 pub(crate) const BINARY_V1: &str = "application/vnd.kafka.binary.v1+json";
+pub(crate) const AVRO_V1: &str = "application/vnd.kafka.avro.v1+json";
+/// The media type of the Schema Registry.
+pub(crate) const REGISTRY: &str = "application/vnd.schemaregistry.v1+json";
 
 /// A server.
 #[derive(Clone, Debug)]

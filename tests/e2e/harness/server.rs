@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{HANG, Http, until};
+use super::{HANG, Http, unique, until};
 
 /// The program under test.
 pub(crate) fn program() -> &'static Path {
@@ -151,6 +151,11 @@ impl Server {
         Http::new(&self.rest)
     }
 
+    /// The Schema Registry.
+    pub(crate) fn registry_http(&self) -> Http {
+        Http::new(&self.registry)
+    }
+
     pub(crate) fn setup(&self) -> &Setup {
         &self.setup
     }
@@ -252,7 +257,10 @@ impl Stack {
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let cluster = std::env::var("OTTLA_TEST_BOOTSTRAP").ok();
         let mut setup = match &cluster {
-            Some(bootstrap) => Setup::proxy_of(bootstrap),
+            // Registries of one group elect a leader, and miss it for a while when it is killed.
+            Some(bootstrap) => Setup::proxy_of(bootstrap)
+                .set("schema.registry.group.id", &unique("registry"))
+                .set("kafkastore.topic", &unique("schemas")),
             // The node of the recordings is 1.
             None => Setup::new().set("node.id", "1"),
         };

@@ -11,6 +11,7 @@ use crate::harness::kafka::Cluster;
 use crate::harness::{Answer, Http, Setup, Stack, unique};
 
 const RECORDED: &str = include_str!("../../http/recorded-v2.txt");
+const SCHEMAS_RECORDED: &str = include_str!("../../http/recorded-v2-schemas.txt");
 const DEVIATIONS: &str = include_str!("../../http/deviations.txt");
 
 #[test]
@@ -33,6 +34,17 @@ fn answers_are_those_of_the_reference() {
 }
 
 #[test]
+fn answers_about_schemas_are_those_of_the_reference() {
+    let stack = Stack::start();
+    let cluster = Cluster::new(&stack.bootstrap);
+    let run = Run::new(&[("48436", unique(""))]);
+    for topic in ["g48436", "av48436"] {
+        cluster.create_topic(&run.names(topic), 1);
+    }
+    run.replay_all(&stack.http(), SCHEMAS_RECORDED, |_| true);
+}
+
+#[test]
 fn answers_without_automatic_creation_are_those_of_the_reference() {
     let server = Setup::new().set("auto.create.topics.enable", "false").start();
     let run = Run::new(&[("48782", unique(""))]);
@@ -41,7 +53,8 @@ fn answers_without_automatic_creation_are_those_of_the_reference() {
 
 #[test]
 fn deviations_are_about_recorded_exchanges_and_differ_from_them() {
-    let recorded: Vec<Exchange> = recorded().collect();
+    let recorded: Vec<Exchange> =
+        [RECORDED, SCHEMAS_RECORDED].into_iter().flat_map(recorded).collect();
     for (title, deviation) in deviations() {
         let exchange = recorded.iter().find(|exchange| exchange.title == title);
         let exchange = exchange.unwrap_or_else(|| panic!("nothing recorded is called {title:?}"));
@@ -66,10 +79,14 @@ impl Run {
 
     /// Sends the exchanges in order, and fails with all that are not as expected.
     fn replay(&self, http: &Http, wanted: impl Fn(&Exchange) -> bool) {
+        self.replay_all(http, RECORDED, wanted);
+    }
+
+    fn replay_all(&self, http: &Http, text: &'static str, wanted: impl Fn(&Exchange) -> bool) {
         let deviations = deviations();
         let mut differences = vec![];
         let mut count = 0;
-        for exchange in recorded().filter(wanted) {
+        for exchange in recorded(text).filter(wanted) {
             count += 1;
             let expected = deviations.get(exchange.title).unwrap_or(&exchange.answer);
             let answer = self.request(http, &exchange).send();
@@ -214,8 +231,8 @@ impl Expected {
     }
 }
 
-fn recorded() -> impl Iterator<Item = Exchange> {
-    RECORDED.split("\n## ").skip(1).map(|block| {
+fn recorded(text: &'static str) -> impl Iterator<Item = Exchange> {
+    text.split("\n## ").skip(1).map(|block| {
         let (title, block) = block.split_once('\n').unwrap();
         let (request, answer) = block.split_once("\n---").unwrap();
         // After the rule stands how long the reference took.

@@ -3,4 +3,5 @@
 mod consumers;
 mod golden;
 mod negotiation;
+mod schemas;
 mod transcripts;

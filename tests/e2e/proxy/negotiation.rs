@@ -2,17 +2,15 @@
 //! consumes and produces, how Accept chooses among that, and which version of
 //! the API a request speaks.
 
-use crate::harness::http::{BINARY_V1, BINARY_V2, JSON_V1, JSON_V2, V1, V2};
+use crate::harness::http::{
+    AVRO_V1, AVRO_V2, BINARY_V1, BINARY_V2, JSON_V1, JSON_V2, JSONSCHEMA_V2, PROTOBUF_V2, V1, V2,
+};
 use crate::harness::kafka::Cluster;
 use crate::harness::{Http, Stack, unique};
 
 const JSON: &str = "application/json";
 const KAFKA: &str = "application/vnd.kafka+json";
 const OCTETS: &str = "application/octet-stream";
-const AVRO_V1: &str = "application/vnd.kafka.avro.v1+json";
-const AVRO_V2: &str = "application/vnd.kafka.avro.v2+json";
-const JSONSCHEMA_V2: &str = "application/vnd.kafka.jsonschema.v2+json";
-const PROTOBUF_V2: &str = "application/vnd.kafka.protobuf.v2+json";
 
 /// Sends one request and gives status, Content-Type and the `error_code`, if any.
 fn answer(http: &Http, row: &Row<'_>) -> (u16, String, u64) {
@@ -284,11 +282,11 @@ fn content_types_of_produce_are_those_of_its_version() {
                     ..post(path, Some("text/plain"), "{", (415, JSON, 415))
                 },
                 Row { accept: Some(V2), ..post(path, Some("text/plain"), "{", (415, V2, 415)) },
-                // Formats of later releases.
-                post(path, Some(AVRO_V1), json, (415, JSON, 415)),
-                post(path, Some(AVRO_V2), json, (415, JSON, 415)),
-                post(path, Some(JSONSCHEMA_V2), json, (415, JSON, 415)),
-                post(path, Some(PROTOBUF_V2), json, (415, JSON, 415)),
+                // What comes with schemas.
+                post(path, Some(AVRO_V1), json, (422, V1, 42202)),
+                post(path, Some(AVRO_V2), json, (422, V2, 42202)),
+                post(path, Some(JSONSCHEMA_V2), json, (422, V2, 42202)),
+                post(path, Some(PROTOBUF_V2), json, (422, V2, 42202)),
                 // 406 comes before the body, too.
                 Row {
                     accept: Some("text/plain"),
