@@ -4,6 +4,7 @@
 //! the name that Kafka gave the tool when the program is started through a
 //! link of that name (`kafka-topics`, `kafka-topics.sh`).
 
+mod bench;
 mod client_settings;
 mod configs;
 mod consume;
@@ -135,6 +136,12 @@ const COMMANDS: &[Command] = &[
         kafka_names: &["kafka-dump-log"],
         about: "Print, check and measure the files of a stopped broker",
         run: logs::run,
+    },
+    Command {
+        name: "bench",
+        kafka_name: None,
+        about: "Measure how fast a cluster or a REST proxy takes and gives records",
+        run: bench::run,
     },
 ];
 

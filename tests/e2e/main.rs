@@ -10,6 +10,7 @@
 
 mod apache_kafka;
 mod bad_input;
+mod bench;
 mod cli;
 mod crash;
 mod data_directory;

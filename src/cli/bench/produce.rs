@@ -1,0 +1,309 @@
+//! `ottla bench produce`: sends batches that were built before the clock started.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use client::{Backoff, Client, Error, Purpose, Topic};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use protocol::messages::ProduceRequest;
+use protocol::messages::produce::{PartitionProduceData, ProduceResponse, TopicProduceData};
+use protocol::records::{BatchBuilder, Compression};
+use protocol::{ErrorCode, Records};
+use serde_json::json;
+
+use super::load::{Load, another, round_trip};
+use super::meter::Meter;
+use super::report::Report;
+use super::schedule::Schedule;
+use super::{
+    ACKS, Bench, JSON, Letters, PARTITIONS, RATE, RECORD_SIZE, Shape, TOPIC, Work, acks, acks_name,
+    compression, count, partitions, rate, topic, value,
+};
+use crate::cli::options::{CLUSTER, Options, Tool, UsageError};
+use crate::cli::session::Failure;
+
+pub(super) const BENCH: Bench = Bench {
+    name: "produce",
+    tool: Tool {
+        about: "Send record batches, prepared beforehand, to all partitions of a topic in turn.",
+        options: &[
+            TOPIC,
+            PARTITIONS,
+            value("records", "count", "How many records to send. (default: 100000)"),
+            RECORD_SIZE,
+            value("batch-records", "count", "Records of each batch. (default: 100)"),
+            value("connections", "count", "Connections to each broker. (default: 1)"),
+            value(
+                "in-flight",
+                "count",
+                "Requests that each connection has under way at most. (default: 5)",
+            ),
+            ACKS,
+            value("compression", "codec", "none, gzip, snappy, lz4 or zstd. (default: none)"),
+            RATE,
+            JSON,
+        ],
+        common: CLUSTER,
+    },
+    read: |options| Ok(Box::new(Produce::read(options)?)),
+};
+
+/// Times that a batch is sent which finds its partition without a leader.
+const ATTEMPTS: u32 = 20;
+
+#[derive(Debug)]
+struct Produce {
+    topic: String,
+    partitions: Option<i32>,
+    shape: Shape,
+    connections: usize,
+    in_flight: usize,
+    acks: i16,
+    compression: Compression,
+    rate: Option<u64>,
+}
+
+impl Produce {
+    fn read(options: &Options) -> Result<Self, UsageError> {
+        Ok(Self {
+            topic: options.required("topic")?.to_owned(),
+            partitions: partitions(options)?,
+            shape: Shape::read(options, "batch-records", 100)?,
+            connections: count(options, "connections", 1)?,
+            in_flight: count(options, "in-flight", 5)?,
+            acks: acks(options)?,
+            compression: compression(options)?,
+            rate: rate(options)?,
+        })
+    }
+
+    async fn measure(&self, client: &Client) -> Result<Report, Failure> {
+        let topic = topic::prepare(client, &self.topic, self.partitions).await?;
+        let clients: Vec<Client> =
+            (0..self.connections).map(|_| another(client, self.in_flight)).collect();
+        for client in &clients {
+            for node in topic::leaders(&topic) {
+                round_trip(client, node, Purpose::Produce).await?;
+            }
+        }
+        let meter = Arc::new(Meter::new());
+        let batches = self.batches();
+        let requests = self.rate.map(|rate| rate as f64 / self.shape.per_request as f64);
+        let sending = Arc::new(Sending {
+            shape: self.shape,
+            acks: self.acks,
+            topic: Arc::clone(&topic),
+            batches,
+            meter: Arc::clone(&meter),
+            schedule: Schedule::start(self.shape.requests(), requests),
+        });
+        let mut load = Load::default();
+        for client in &clients {
+            for _ in 0..self.in_flight {
+                let (sending, client) = (Arc::clone(&sending), client.clone());
+                load.add(async move { sending.run(&client).await });
+            }
+        }
+        load.run(&meter, self.shape.records).await?;
+        let elapsed = sending.schedule.started().elapsed();
+        for client in clients {
+            client.close().await;
+        }
+        Ok(Report {
+            bench: BENCH.name,
+            settings: json!({
+                "topic": self.topic,
+                "partitions": topic.partitions.len(),
+                "records": self.shape.records,
+                "record_size": self.shape.record_size,
+                "batch_records": self.shape.per_request,
+                "connections": self.connections,
+                "in_flight": self.in_flight,
+                "acks": acks_name(self.acks),
+                "compression": self.compression.name(),
+                "rate": self.rate,
+            }),
+            elapsed,
+            reading: meter.read(),
+            latency_of: match (self.rate, self.acks) {
+                (_, 0) => "time to hand a request over, which nobody acknowledges",
+                (Some(_), _) => "intended send time to acknowledgement",
+                (None, _) => "send time to acknowledgement",
+            },
+        })
+    }
+
+    /// A batch for each number of records that a request has: that of most of
+    /// them, and that of the last.
+    fn batches(&self) -> HashMap<u64, Bytes> {
+        let last = self.shape.records_of(self.shape.requests() - 1);
+        let build = |records| (records, batch(records, self.shape.record_size, self.compression));
+        [self.shape.per_request, last].into_iter().map(build).collect()
+    }
+}
+
+impl Work for Produce {
+    fn run<'a>(&'a self, client: &'a Client) -> LocalBoxFuture<'a, Result<Report, Failure>> {
+        self.measure(client).boxed_local()
+    }
+}
+
+/// A batch of records of letters, all of them different.
+fn batch(records: u64, record_size: usize, compression: Compression) -> Bytes {
+    let (mut letters, now) = (Letters::new(), now_ms());
+    let mut builder = BatchBuilder::new(compression);
+    for _ in 0..records {
+        builder.append(now, None, Some(&letters.take(record_size)), &[]);
+    }
+    builder.build()
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or_default()
+}
+
+/// What all connections share.
+struct Sending {
+    shape: Shape,
+    acks: i16,
+    topic: Arc<Topic>,
+    batches: HashMap<u64, Bytes>,
+    meter: Arc<Meter>,
+    schedule: Schedule,
+}
+
+impl Sending {
+    /// Sends one request after the other until none is left.
+    async fn run(&self, client: &Client) -> Result<(), Failure> {
+        let partitions = &self.topic.partitions;
+        while let Some(turn) = self.schedule.next().await {
+            let index = turn.number % partitions.len() as u64;
+            let partition = &partitions[index as usize];
+            let records = self.shape.records_of(turn.number);
+            let batch = self.batches.get(&records).cloned().unwrap_or_default();
+            let request = request(&self.topic, partition.id, self.acks, batch);
+            send(client, &self.topic, partition.id, request, &self.meter).await?;
+            let bytes = records * self.shape.record_size as u64;
+            self.meter.answered(records, bytes, turn.intended);
+        }
+        if self.acks == 0 {
+            // Nothing else tells that the broker has read it all.
+            for node in topic::leaders(&self.topic) {
+                round_trip(client, node, Purpose::Produce).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One batch for one partition.
+pub(super) fn request(topic: &Topic, partition: i32, acks: i16, batch: Bytes) -> ProduceRequest {
+    let records = Some(Records::Bytes(batch));
+    ProduceRequest {
+        transactional_id: None,
+        acks,
+        timeout_ms: 30_000,
+        topic_data: vec![TopicProduceData {
+            name: topic.name.clone(),
+            topic_id: topic.id,
+            partition_data: vec![PartitionProduceData { index: partition, records }],
+        }],
+    }
+}
+
+/// Sends the request and waits until it is acknowledged. One that is refused
+/// because leaders move is sent again, and counted.
+pub(super) async fn send(
+    client: &Client,
+    topic: &Topic,
+    partition: i32,
+    request: ProduceRequest,
+    meter: &Meter,
+) -> Result<(), Failure> {
+    let backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_secs(1) };
+    let mut leader = topic.partition(partition).and_then(|partition| partition.leader);
+    let mut attempts = 0;
+    loop {
+        let outcome = match leader {
+            Some(node) => attempt(client, node, &request).await,
+            None => Err(Error::UnknownNode(-1)),
+        };
+        let error = match outcome {
+            Ok(()) => return Ok(()),
+            Err(error) if is_without_leader(&error) => error,
+            // Here nobody may know whether the records were written.
+            Err(error) => return Err(error.into()),
+        };
+        attempts += 1;
+        if attempts == ATTEMPTS {
+            return Err(error.into());
+        }
+        meter.retried();
+        tokio::time::sleep(backoff.pause(attempts)).await;
+        client.refresh_topics(std::slice::from_ref(&topic.name)).await?;
+        let known = client.cached_topic(&topic.name);
+        leader = known.and_then(|topic| topic.partition(partition)?.leader);
+    }
+}
+
+/// Whether nothing was written because the broker does not, or not yet, lead the partition.
+fn is_without_leader(error: &Error) -> bool {
+    match error {
+        Error::UnknownNode(_) => true,
+        Error::Kafka { code, .. } => matches!(
+            code,
+            ErrorCode::NotLeaderOrFollower
+                | ErrorCode::LeaderNotAvailable
+                | ErrorCode::UnknownTopicOrPartition
+                | ErrorCode::UnknownTopicId
+        ),
+        _ => false,
+    }
+}
+
+async fn attempt(client: &Client, node: i32, request: &ProduceRequest) -> Result<(), Error> {
+    if request.acks == 0 {
+        return client.send_unanswered(node, Purpose::Produce, request.clone()).await;
+    }
+    let timeout = client.config().request_timeout;
+    let answer = client.begin(node, Purpose::Produce, request, timeout).await?.answer().await?;
+    check(&answer)
+}
+
+/// The refusal in an answer about one batch.
+fn check(answer: &ProduceResponse) -> Result<(), Error> {
+    let partition = answer.responses.iter().flat_map(|topic| &topic.partition_responses).next();
+    match partition {
+        Some(partition) => Error::check(partition.error_code, partition.error_message.as_ref()),
+        None => Err(Error::Kafka { code: ErrorCode::UnknownServerError, message: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::records::{Batch, batches};
+
+    use super::*;
+
+    #[test]
+    fn batches_hold_what_was_asked_for() {
+        for codec in Compression::ALL {
+            let bytes = batch(10, 100, codec);
+            let all: Vec<Batch> = batches(bytes).map(Result::unwrap).collect();
+            assert_eq!(all.len(), 1, "{codec}");
+            assert_eq!(all[0].header().records_count, 10, "{codec}");
+            all[0].verify_crc().unwrap();
+            assert!(all[0].record_section(1 << 20).unwrap().len() > 1_000, "{codec}");
+        }
+    }
+
+    #[test]
+    fn an_answer_about_nothing_is_no_acknowledgement() {
+        assert!(check(&ProduceResponse::default()).is_err());
+    }
+}
