@@ -23,6 +23,14 @@ fn confluent_kafka() {
 }
 
 #[test]
+#[ignore = "needs python"]
+fn python_schema_registry_client() {
+    let mut command = python();
+    command.arg(root().join("tests/interop/python/schema_registry_client.py"));
+    check(command);
+}
+
+#[test]
 #[ignore = "needs node"]
 fn kafkajs() {
     let mut command = node();
