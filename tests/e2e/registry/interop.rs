@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::harness::Setup;
-use crate::harness::programs::{node, prepared, python, root, run};
+use crate::harness::programs::{java_with, node, prepared, python, root, run};
 
 /// Runs a program against a server of its own.
 #[track_caller]
@@ -51,4 +51,13 @@ fn javascript_schemaregistry() {
 #[ignore = "needs go"]
 fn franz_go() {
     check(Command::new(prepared("interop/franz-go-registry")));
+}
+
+/// `flink-sql-avro-confluent-registry`: Confluent's own client for Java, and Flink's Avro format.
+#[test]
+#[ignore = "needs java"]
+fn flink() {
+    let mut command = java_with(&prepared("interop/flink"));
+    command.arg(root().join("tests/interop/java/flink/Registry.java"));
+    check(command);
 }
