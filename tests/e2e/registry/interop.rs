@@ -53,6 +53,12 @@ fn franz_go() {
     check(Command::new(prepared("interop/franz-go-registry")));
 }
 
+#[test]
+#[ignore = "needs go"]
+fn srclient() {
+    check(Command::new(prepared("interop/srclient")));
+}
+
 /// `flink-sql-avro-confluent-registry`: Confluent's own client for Java, and Flink's Avro format.
 #[test]
 #[ignore = "needs java"]
