@@ -1,6 +1,6 @@
 //! Foreign programs: examples and clients in other languages.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -27,8 +27,20 @@ pub(crate) fn node() -> Command {
 
 /// Java with the jars of Apache Kafka: a source file or a class follows.
 pub(crate) fn java() -> Command {
+    java_of(prepared("kafka/libs").join("*").into_os_string())
+}
+
+/// As [`java`], with the jars of the folder in addition.
+pub(crate) fn java_with(jars: &Path) -> Command {
+    let mut path = prepared("kafka/libs").join("*").into_os_string();
+    path.push(":");
+    path.push(jars.join("*"));
+    java_of(path)
+}
+
+fn java_of(class_path: OsString) -> Command {
     let mut command = Command::new("java");
-    command.arg("-cp").arg(prepared("kafka/libs").join("*"));
+    command.arg("-cp").arg(class_path);
     command
 }
 
