@@ -113,9 +113,7 @@ impl Broker {
         let stopping = self.stopping.child_token();
         self.tasks.spawn(async move {
             let ended = connection::serve(node, peer, requests, answers, stopping).await;
-            if let Err(error) = ended {
-                tracing::warn!(%error, "connection within the process closed");
-            }
+            listener::report(IN_PROCESS_HOST, ended);
         });
         InProcess { requests: request_sender, responses }
     }

@@ -1,6 +1,7 @@
 //! The sockets that the broker listens on, and how many clients it lets in.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -275,7 +276,7 @@ fn limit_of(ip: IpAddr, network: &NetworkConfig) -> usize {
 }
 
 /// Says once how a connection ended, as loudly as it deserves.
-fn report(client: SocketAddr, ended: Result<(), ConnectionError>) {
+pub(crate) fn report(client: impl fmt::Display, ended: Result<(), ConnectionError>) {
     let Err(error) = ended else { return };
     match error {
         // Clients come and go.

@@ -12,11 +12,13 @@ use crate::Config;
 /// Scheme and host are those of the request, or what forwarding headers say
 /// where they are trusted.
 pub(crate) fn base_url(config: &Config, request: &HttpRequest) -> String {
+    let asked = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let mut origin = Origin {
         scheme: "http".to_owned(),
-        authority: match request.headers().get(header::HOST).and_then(|host| host.to_str().ok()) {
-            Some(host) => host.to_owned(),
-            None => request.app_config().host().to_owned(),
+        authority: match asked {
+            // It may be empty, for URLs without a host.
+            Some(host) if !host.is_empty() => host.to_owned(),
+            _ => request.app_config().host().to_owned(),
         },
     };
     if config.trust_forwarded_headers {
@@ -139,6 +141,8 @@ mod tests {
         for (case, settings, headers, expected) in [
             ("Host header", vec![], vec![HOST], "http://proxy:8082"),
             ("no port", vec![], vec![("Host", "proxy")], "http://proxy"),
+            ("no host", vec![], vec![], "http://localhost:8080"),
+            ("empty host", vec![], vec![("Host", "")], "http://localhost:8080"),
             ("host name", vec![NAME, LISTENERS], vec![HOST], "http://named:9000"),
             ("host name, no port", vec![NAME, LISTENERS], vec![("Host", "proxy")], "http://named"),
             (

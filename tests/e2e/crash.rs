@@ -13,9 +13,16 @@ use protocol::records::Compression;
 use crate::harness::kafka::{Cluster, Connection, Stored, produce_request};
 use crate::harness::programs::{Dialogue, python, root};
 use crate::harness::{Random, Server, Setup, until};
+use crate::log::restless;
 
 const TOPIC: &str = "crashed";
+/// Its partitions are compacted all the time.
+const COMPACTED: &str = "compacted";
+/// Its partitions lose their oldest records all the time.
+const RETAINED: &str = "retained";
 const PARTITIONS: i32 = 4;
+/// How many keys a writer uses in turn.
+const KEYS: i64 = 7;
 
 #[test]
 fn acknowledged_records_survive_kills() {
@@ -26,6 +33,78 @@ fn acknowledged_records_survive_kills() {
 #[ignore = "needs python"]
 fn acknowledged_records_of_idempotent_writers_survive_kills() {
     crash(4, 4, kills(20));
+}
+
+/// Neither may compaction and retention take what is to be kept, when they are
+/// killed in the middle of their work.
+#[test]
+fn what_is_kept_survives_kills_of_compaction_and_retention() {
+    let mut random = Random::new();
+    let server = restless().set("log.cleaner.backoff.ms", "1").start();
+    let cluster = Cluster::new(server.broker());
+    let small = [("internal.segment.bytes", "16384"), ("file.delete.delay.ms", "0")];
+    let compact = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.01")];
+    cluster.create_topic_with(COMPACTED, PARTITIONS, &[&small[..], &compact].concat());
+    let retained = [("retention.bytes", "65536")];
+    cluster.create_topic_with(RETAINED, PARTITIONS, &[&small[..], &retained].concat());
+    let address = server.broker().to_owned();
+    let writers: Vec<PlainWriter> = (0..8)
+        .map(|index| {
+            let topic = if index < 4 { COMPACTED } else { RETAINED };
+            PlainWriter::new(&address, topic, index)
+        })
+        .collect();
+    let server = write_over_kills(server, &writers, &mut [], kills(10), &mut random);
+    let cluster = Cluster::new(server.broker());
+    for writer in &writers {
+        let read = || cluster.records(writer.topic, writer.partition);
+        if writer.topic == RETAINED {
+            check_retained(writer, &read());
+        } else {
+            let acknowledged = writer.acknowledged();
+            let is_compacted = |records: &Vec<Stored>| {
+                acknowledged < 500 || (numbers(records, &writer.name).len() as i64) < acknowledged
+            };
+            check_compacted(writer, &until("compaction", || Some(read()).filter(is_compacted)));
+        }
+    }
+    // On a slow machine the writers had not written enough for it.
+    until("old records to be removed", || {
+        cluster.produce_values(RETAINED, 0, &["more"; 100]);
+        (cluster.start_offset(RETAINED, 0) > 0).then_some(())
+    });
+}
+
+/// The newest records are there, without a gap.
+fn check_retained(writer: &PlainWriter, records: &[Stored]) {
+    let offsets: Vec<i64> = records.iter().map(|record| record.offset).collect();
+    let wanted: Vec<i64> =
+        offsets.first().map_or(0..0, |first| *first..first + offsets.len() as i64).collect();
+    assert_eq!(first_difference(&offsets, &wanted), None, "{}: offsets have no gaps", writer.name);
+    let mut got = numbers(records, &writer.name);
+    got.dedup();
+    let (first, acknowledged) = (*got.first().unwrap(), writer.acknowledged());
+    let wanted: Vec<i64> = (first..acknowledged.max(first + got.len() as i64)).collect();
+    assert_eq!(first_difference(&got, &wanted), None, "{}", writer.name);
+    assert!(*got.last().unwrap() <= acknowledged, "{}: at most one was in flight", writer.name);
+}
+
+/// Of each key the newest record is there, and no key has gone.
+fn check_compacted(writer: &PlainWriter, records: &[Stored]) {
+    assert!(records.is_sorted_by_key(|record| record.offset));
+    let got = numbers(records, &writer.name);
+    let acknowledged = writer.acknowledged();
+    for key in 0..KEYS.min(acknowledged) {
+        let newest = got.iter().filter(|number| *number % KEYS == key).max();
+        // The last number below `acknowledged` with this key.
+        let wanted = acknowledged - 1 - (acknowledged - 1 - key) % KEYS;
+        let is_kept = newest.is_some_and(|newest| *newest == wanted || *newest == acknowledged);
+        assert!(
+            is_kept,
+            "{}: key {key} has {newest:?}, and {wanted} was acknowledged",
+            writer.name
+        );
+    }
 }
 
 fn kills(default: u32) -> u32 {
@@ -40,26 +119,36 @@ fn crash(plain: usize, idempotent: usize, kills: u32) {
     let cluster = Cluster::new(server.broker());
     // The smallest segments, so that some kills meet a roll.
     cluster.create_topic_with(TOPIC, PARTITIONS, &[("segment.bytes", "1048576")]);
-    // All starts use the ports of the first one.
-    let setup = server.setup().clone().on_ports_of(&server);
     let address = server.broker().to_owned();
-
     let mut foreign: Vec<ForeignWriter> =
         (0..idempotent).map(|index| ForeignWriter::start(&address, index)).collect();
     let writers: Vec<PlainWriter> =
-        (0..plain).map(|index| PlainWriter::new(&address, index)).collect();
+        (0..plain).map(|index| PlainWriter::new(&address, TOPIC, index)).collect();
+    let server = write_over_kills(server, &writers, &mut foreign, kills, &mut random);
+    finish(&server, &writers, foreign);
+}
+
+/// Has the writers write while the program is killed again and again.
+fn write_over_kills(
+    mut server: Server,
+    writers: &[PlainWriter],
+    foreign: &mut [ForeignWriter],
+    kills: u32,
+    random: &mut Random,
+) -> Server {
+    // All starts use the ports of the first one.
+    let setup = server.setup().clone().on_ports_of(&server);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         // The writers end even when what follows fails.
         let _stop = StopAtEnd(&stop);
-        for writer in &writers {
+        for writer in writers {
             scope.spawn(|| writer.write(&stop));
         }
-        let mut server = server;
         for kill in 0..kills {
             // Most kills meet writers at work, some a start.
             if random.below(8) > 0 {
-                wait_for_progress(&writers, &mut foreign, kill);
+                wait_for_progress(writers, foreign, kill);
                 std::thread::sleep(Duration::from_micros(random.below(150_000)));
             }
             server.kill();
@@ -68,10 +157,17 @@ fn crash(plain: usize, idempotent: usize, kills: u32) {
             }
             server = setup.start();
         }
-        wait_for_progress(&writers, &mut foreign, kills);
+        wait_for_progress(writers, foreign, kills);
+        for writer in foreign {
+            writer.stop();
+        }
         stop.store(true, Ordering::Relaxed);
-        finish(server, &writers, foreign);
-    });
+        until("the plain writers' end", || {
+            writers.iter().all(|writer| writer.ended.load(Ordering::Acquire)).then_some(())
+        });
+        // What is in memory only must not help.
+        server.kill_and_restart()
+    })
 }
 
 /// Waits until each writer has got an acknowledgement that is new; every tenth
@@ -109,15 +205,8 @@ fn kill_at_start(setup: &Setup, micros: u64) {
     process.wait().unwrap();
 }
 
-/// Ends the writers and reads what they wrote.
-fn finish(server: Server, writers: &[PlainWriter], foreign: Vec<ForeignWriter>) {
-    let idempotent: Vec<(String, i32, i64)> =
-        foreign.into_iter().map(ForeignWriter::stop).collect();
-    until("the plain writers' end", || {
-        writers.iter().all(|writer| writer.ended.load(Ordering::Acquire)).then_some(())
-    });
-    // What is in memory only must not help.
-    let server = server.kill_and_restart();
+/// Reads what the writers wrote.
+fn finish(server: &Server, writers: &[PlainWriter], foreign: Vec<ForeignWriter>) {
     let cluster = Cluster::new(server.broker());
     let records: Vec<Vec<Stored>> =
         (0..PARTITIONS).map(|partition| cluster.records(TOPIC, partition)).collect();
@@ -126,9 +215,10 @@ fn finish(server: Server, writers: &[PlainWriter], foreign: Vec<ForeignWriter>) 
         let wanted: Vec<i64> = (0..records.len() as i64).collect();
         assert_eq!(offsets, wanted, "offsets have no gaps");
     }
-    for (name, partition, acknowledged) in idempotent {
-        let got = numbers(&records[partition as usize], &name);
-        let wanted: Vec<i64> = (0..acknowledged).collect();
+    for writer in foreign {
+        let name = &writer.name;
+        let got = numbers(&records[writer.partition as usize], name);
+        let wanted: Vec<i64> = (0..writer.acknowledged).collect();
         assert_eq!(first_difference(&got, &wanted), None, "{name}: each record once, in order");
     }
     for writer in writers {
@@ -170,6 +260,7 @@ impl Drop for StopAtEnd<'_> {
 /// A writer that sends one record at a time, and again when it got no answer.
 struct PlainWriter {
     name: String,
+    topic: &'static str,
     partition: i32,
     address: String,
     /// How many records are acknowledged.
@@ -178,9 +269,10 @@ struct PlainWriter {
 }
 
 impl PlainWriter {
-    fn new(address: &str, index: usize) -> Self {
+    fn new(address: &str, topic: &'static str, index: usize) -> Self {
         Self {
             name: format!("plain{index}"),
+            topic,
             partition: index as i32 % PARTITIONS,
             address: address.to_owned(),
             acknowledged: AtomicI64::new(0),
@@ -211,9 +303,12 @@ impl PlainWriter {
         if connection.is_none() {
             *connection = Some(Connection::open(&self.address).ok()?);
         }
-        let value = format!("{}-{} {}", self.name, self.acknowledged(), "y".repeat(300));
-        let records = [(None, Some(value.as_bytes()))];
-        let request = produce_request(Compression::None, TOPIC, self.partition, &records);
+        let number = self.acknowledged();
+        let value = format!("{}-{number} {}", self.name, "y".repeat(300));
+        let key = format!("{}-{}", self.name, number % KEYS);
+        let key = (self.topic == COMPACTED).then_some(key.as_bytes());
+        let records = [(key, Some(value.as_bytes()))];
+        let request = produce_request(Compression::None, self.topic, self.partition, &records);
         let answer = connection.as_mut()?.call(9, &request).ok()?;
         let answer = answer.responses.first()?.partition_responses.first()?;
         (answer.error_code == ErrorCode::None).then_some(())
@@ -226,6 +321,8 @@ struct ForeignWriter {
     partition: i32,
     program: Dialogue,
     has_progress: bool,
+    /// How many records were acknowledged, when it has ended.
+    acknowledged: i64,
 }
 
 impl ForeignWriter {
@@ -235,7 +332,8 @@ impl ForeignWriter {
         let mut command = python();
         command.arg(root().join("tests/interop/python/crash_writer.py"));
         command.args([address, TOPIC, &partition.to_string(), &name]);
-        Self { name, partition, program: Dialogue::start(&mut command), has_progress: false }
+        let program = Dialogue::start(&mut command);
+        Self { name, partition, program, has_progress: false, acknowledged: 0 }
     }
 
     /// Whether something was acknowledged since the last call.
@@ -243,13 +341,12 @@ impl ForeignWriter {
         !self.program.lines_so_far().is_empty()
     }
 
-    /// Name, partition, and how many records were acknowledged in all.
-    fn stop(mut self) -> (String, i32, i64) {
+    /// Has it end, and tell how many records were acknowledged in all.
+    fn stop(&mut self) {
         self.program.say("stop");
         let lines = self.program.finish();
         let last = lines.last().and_then(|line| line.strip_prefix("acked "));
-        let acknowledged: i64 = last.unwrap_or_else(|| panic!("{lines:?}")).parse().unwrap();
-        assert!(acknowledged > 0, "{} wrote", self.name);
-        (self.name, self.partition, acknowledged)
+        self.acknowledged = last.unwrap_or_else(|| panic!("{lines:?}")).parse().unwrap();
+        assert!(self.acknowledged > 0, "{} wrote", self.name);
     }
 }

@@ -112,7 +112,7 @@ fn retention_by_time_removes_even_the_segment_that_is_written_to() {
 }
 
 /// Has the records before an offset deleted, and gives the answer.
-fn delete_records(cluster: &Cluster, topic: &str, offset: i64) -> (i64, ErrorCode) {
+pub(crate) fn delete_records(cluster: &Cluster, topic: &str, offset: i64) -> (i64, ErrorCode) {
     let request = DeleteRecordsRequest {
         topics: vec![DeleteRecordsTopic {
             name: topic.into(),
@@ -298,7 +298,7 @@ fn a_topic_can_be_compacted_and_lose_what_is_old() {
 }
 
 /// Commits an offset without being a member.
-fn commit(connection: &mut Connection, group: &str, offset: i64) {
+pub(crate) fn commit(connection: &mut Connection, group: &str, offset: i64) {
     let request = OffsetCommitRequest {
         group_id: group.into(),
         topics: vec![OffsetCommitRequestTopic {
@@ -326,7 +326,7 @@ fn commit(connection: &mut Connection, group: &str, offset: i64) {
     });
 }
 
-fn committed(cluster: &Cluster, group: &str) -> i64 {
+pub(crate) fn committed(cluster: &Cluster, group: &str) -> i64 {
     let request = OffsetFetchRequest {
         group_id: group.into(),
         topics: Some(vec![OffsetFetchRequestTopic {

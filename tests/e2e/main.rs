@@ -8,10 +8,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod apache_kafka;
 mod bad_input;
 mod cli;
 mod crash;
 mod data_directory;
+mod disk_full;
 mod docs;
 mod examples;
 mod harness;

@@ -47,7 +47,7 @@ pub(super) struct Tasks {
 
 /// From so many partitions on, a round goes through the journal: below, their
 /// files are synced side by side in about the time of one sync and its copies.
-/// `docs/decisions/journal.md` has the measurements.
+/// `docs/decisions/001-journal.md` has the measurements.
 const TOGETHER: usize = if cfg!(test) { 2 } else { 8 };
 
 #[derive(Debug, Default)]

@@ -257,6 +257,13 @@ struct Found {
     bytes: Bytes,
 }
 
+impl Found {
+    /// What tells its file from others.
+    fn file(&self) -> (&str, i32, &[u8; 16], i64) {
+        (&self.topic, self.index, self.topic_id.as_bytes(), self.segment)
+    }
+}
+
 /// Writes what the journal of a directory holds to where it belongs, and empties
 /// it. Says whether there was anything. Blocks on the disk.
 ///
@@ -349,30 +356,33 @@ fn restore(
     files: &dyn FileSystem,
     directory: &Path,
     known: &HashMap<String, KnownPartition>,
-    found: Vec<Found>,
+    mut found: Vec<Found>,
 ) -> io::Result<()> {
+    // Stable: where two pieces overlap, the later one is what was acknowledged last.
+    found.sort_by(|a, b| a.file().cmp(&b.file()));
     let mut unsynced = Unsynced::default();
-    for piece in found {
-        let name = format!("{}-{}", piece.topic, piece.index);
+    for pieces in found.chunk_by(|a, b| a.file() == b.file()) {
+        let Some(Found { topic, index, topic_id, segment, .. }) = pieces.first() else { continue };
+        let name = format!("{topic}-{index}");
         // A topic that was deleted meanwhile, even if there is another of its name.
-        if known.get(&name).is_none_or(|known| known.topic_id != piece.topic_id) {
+        if known.get(&name).is_none_or(|known| known.topic_id != *topic_id) {
             continue;
         }
         let partition = directory.join(name);
         let id = partition_metadata::read(files, &partition);
         if !files.exists(&partition) || matches!(id, Ok(None)) {
             files.create_directory(&partition)?;
-            partition_metadata::write(files, &partition, piece.topic_id)?;
-        } else if !matches!(id, Ok(Some(id)) if id == piece.topic_id) {
+            partition_metadata::write(files, &partition, *topic_id)?;
+        } else if !matches!(id, Ok(Some(id)) if id == *topic_id) {
             continue;
         }
-        let file = files.open(&partition.join(file_name(piece.segment, "log")), true)?;
-        file.write_at(&mut [IoSlice::new(&piece.bytes)], piece.position)?;
-        unsynced.add(Unsynced {
-            files: vec![file],
-            directories: vec![partition],
-            ..Unsynced::default()
-        });
+        let file = files.open(&partition.join(file_name(*segment, "log")), true)?;
+        for piece in pieces {
+            file.write_at(&mut [IoSlice::new(&piece.bytes)], piece.position)?;
+        }
+        // Not with the others: nobody says how many files may be open at a time.
+        file.sync()?;
+        unsynced.directories.push(partition);
     }
     unsynced.directories.push(directory.to_owned());
     unsynced.sync(files)

@@ -209,7 +209,7 @@ impl PartitionLog {
         visit: &mut dyn FnMut(&BatchHeader),
     ) -> io::Result<Opened> {
         let epochs = LeaderEpochs::read(&*files, &directory)?;
-        let recovered = recovery::open_segments(&*files, &directory, options, visit)?;
+        let recovered = recovery::open_segments(&files, &directory, options, visit)?;
         let mut log = Self::new(files, directory, topic_id);
         let cut_epochs = {
             let epochs_of_log = log.epochs.get_mut();
@@ -427,7 +427,7 @@ impl PartitionLog {
     /// Makes the segment that begins where the log ends.
     fn begin_segment(&self, writer: &mut Writer) -> io::Result<Arc<Segment>> {
         let segment =
-            Arc::new(Segment::open(&*self.files, &self.directory, writer.end.offset, true)?);
+            Arc::new(Segment::open(&self.files, &self.directory, writer.end.offset, true)?);
         let mut segments = self.segments.write();
         *segments = segments.iter().cloned().chain([Arc::clone(&segment)]).collect();
         writer.unsynced.directories.push(self.directory.clone());
@@ -595,7 +595,7 @@ impl Writer {
     /// Ends the newest segment before another one begins.
     fn close(&mut self, newest: &Segment) -> io::Result<()> {
         newest.close()?;
-        self.unsynced.indexes.extend(newest.index_files().into_iter().cloned());
+        self.unsynced.indexes.extend(newest.index_files()?);
         Ok(())
     }
 

@@ -36,13 +36,13 @@ pub(super) struct Recovered {
 /// Opens the segments in a partition's directory; see
 /// [`PartitionLog::open`](super::partition_log::PartitionLog::open).
 pub(super) fn open_segments(
-    files: &dyn FileSystem,
+    files: &Arc<dyn FileSystem>,
     directory: &Path,
     options: Options,
     visit: &mut dyn FnMut(&BatchHeader),
 ) -> io::Result<Recovered> {
     swap::finish(files, directory)?;
-    let bases = base_offsets(files, directory)?;
+    let bases = base_offsets(&**files, directory)?;
     let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
     let mut next_offset = bases.first().copied().unwrap_or(0);
     let mut cut = None;
@@ -55,7 +55,7 @@ pub(super) fn open_segments(
         // leaves such holes between segments.
         if !is_trusted && *base > next_offset.max(options.recovery_point) {
             cut = Some(format!("the segment with offset {next_offset} is missing"));
-            remove_later(files, directory, bases.get(index..).unwrap_or_default(), &mut cut)?;
+            remove_later(&**files, directory, bases.get(index..).unwrap_or_default(), &mut cut)?;
             break;
         }
         let segment = Segment::open(files, directory, *base, false)?;
@@ -82,7 +82,12 @@ pub(super) fn open_segments(
         }
         segments.push(Arc::new(segment));
         if cut.is_some() && !is_last {
-            remove_later(files, directory, bases.get(index + 1..).unwrap_or_default(), &mut cut)?;
+            remove_later(
+                &**files,
+                directory,
+                bases.get(index + 1..).unwrap_or_default(),
+                &mut cut,
+            )?;
             break;
         }
     }

@@ -27,8 +27,9 @@ pub(crate) struct Segment {
     base_offset: i64,
     path: PathBuf,
     file: Arc<dyn LogFile>,
-    offset_index: Arc<dyn LogFile>,
-    time_index: Arc<dyn LogFile>,
+    /// For the indexes, which are only open while they are read or written.
+    files: Arc<dyn FileSystem>,
+    index_paths: [PathBuf; 2],
     size: AtomicU64,
     /// Space that is allocated for the file, at least its size.
     allocated: AtomicU64,
@@ -50,7 +51,7 @@ pub(crate) const MAX_BYTES: u64 = i32::MAX as u64;
 impl Segment {
     /// Makes or opens the files of the segment that begins at `base_offset`.
     pub(crate) fn open(
-        files: &dyn FileSystem,
+        files: &Arc<dyn FileSystem>,
         directory: &Path,
         base_offset: i64,
         create: bool,
@@ -58,40 +59,49 @@ impl Segment {
         let [log, offset_index, time_index] =
             Self::file_names(base_offset).map(|name| directory.join(name));
         let file = files.open(&log, create)?;
-        let offset_index = files.open(&offset_index, true)?;
-        let time_index = files.open(&time_index, true)?;
-        Self::of_files(base_offset, log, [file, offset_index, time_index])
+        let index_paths = [offset_index, time_index];
+        for path in &index_paths {
+            // Kafka's tools look for them even if there is nothing in them.
+            files.open(path, true)?;
+        }
+        Self::of_files(files, base_offset, log, file, index_paths)
     }
 
     /// Makes an empty segment whose files have `suffix` behind their names.
     pub(crate) fn create_aside(
-        files: &dyn FileSystem,
+        files: &Arc<dyn FileSystem>,
         directory: &Path,
         base_offset: i64,
         suffix: &str,
     ) -> io::Result<Self> {
-        let make = |name: String| {
-            let file = files.open(&directory.join(format!("{name}{suffix}")), true)?;
+        let make = |path: &Path| {
+            let file = files.open(path, true)?;
             file.set_len(0)?;
             Ok::<_, io::Error>(file)
         };
-        let [log, offset_index, time_index] = Self::file_names(base_offset);
-        let path = directory.join(&log);
-        Self::of_files(base_offset, path, [make(log)?, make(offset_index)?, make(time_index)?])
+        let [log, offset_index, time_index] =
+            Self::file_names(base_offset).map(|name| directory.join(format!("{name}{suffix}")));
+        let file = make(&log)?;
+        make(&offset_index)?;
+        make(&time_index)?;
+        let path = directory.join(file_name(base_offset, "log"));
+        Self::of_files(files, base_offset, path, file, [offset_index, time_index])
     }
 
     fn of_files(
+        files: &Arc<dyn FileSystem>,
         base_offset: i64,
         path: PathBuf,
-        [file, offset_index, time_index]: [Arc<dyn LogFile>; 3],
+        file: Arc<dyn LogFile>,
+        index_paths: [PathBuf; 2],
     ) -> io::Result<Self> {
         let size = file.len()?;
         Ok(Self {
             base_offset,
             path,
             file,
-            offset_index,
-            time_index,
+            files: Arc::clone(files),
+            index_paths,
             size: AtomicU64::new(size),
             allocated: AtomicU64::new(size),
             indexes: RwLock::default(),
@@ -191,18 +201,23 @@ impl Segment {
         }
         let mut indexes = self.indexes.write();
         indexes.append_time();
-        indexes.write(&*self.offset_index, &*self.time_index)
+        let [offsets, times] = self.index_files()?;
+        indexes.write(&*offsets, &*times)
     }
 
     /// The files of the indexes.
-    pub(crate) fn index_files(&self) -> [&Arc<dyn LogFile>; 2] {
-        [&self.offset_index, &self.time_index]
+    ///
+    /// # Errors
+    /// When they cannot be opened, or the segment was compacted: it is complete.
+    pub(crate) fn index_files(&self) -> io::Result<[Arc<dyn LogFile>; 2]> {
+        let [offsets, times] = &self.index_paths;
+        Ok([self.files.open(offsets, true)?, self.files.open(times, true)?])
     }
 
     /// Makes batches and indexes durable.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync()?;
-        self.index_files().into_iter().try_for_each(|file| file.sync())
+        self.index_files()?.into_iter().try_for_each(|file| file.sync())
     }
 
     /// The position and header of the first batch, below `limit`, that ends at
@@ -319,7 +334,8 @@ impl Segment {
     /// clean stop. `None` when something does not fit together.
     pub(crate) fn load(&self, interval_bytes: u32) -> io::Result<Option<i64>> {
         let size = self.size();
-        let Some(indexes) = Indexes::read(&*self.offset_index, &*self.time_index, size)? else {
+        let [offsets, times] = self.index_files()?;
+        let Some(indexes) = Indexes::read(&*offsets, &*times, size)? else {
             return Ok(None);
         };
         let start = indexes.last_position();
@@ -384,10 +400,11 @@ impl Segment {
         }
         self.size.store(position, Ordering::Release);
         self.allocated.store(position, Ordering::Relaxed);
-        self.offset_index.set_len(0)?;
-        self.time_index.set_len(0)?;
+        let [offsets, times] = self.index_files()?;
+        offsets.set_len(0)?;
+        times.set_len(0)?;
         indexes.append_time();
-        indexes.write(&*self.offset_index, &*self.time_index)?;
+        indexes.write(&*offsets, &*times)?;
         *self.indexes.write() = indexes;
         Ok(Scanned { next_offset: expected, cut })
     }
@@ -396,11 +413,13 @@ impl Segment {
     ///
     /// # Errors
     /// `InvalidData` when the file does not consist of whole batches.
-    pub(crate) fn next_offset_in(base_offset: i64, file: Arc<dyn LogFile>) -> io::Result<i64> {
-        let indexes = [Arc::clone(&file), Arc::clone(&file)];
-        let [offset_index, time_index] = indexes;
-        let path = PathBuf::from(file_name(base_offset, "log"));
-        let segment = Self::of_files(base_offset, path, [file, offset_index, time_index])?;
+    pub(crate) fn next_offset_in(
+        files: &Arc<dyn FileSystem>,
+        base_offset: i64,
+        path: PathBuf,
+    ) -> io::Result<i64> {
+        let file = files.open(&path, false)?;
+        let segment = Self::of_files(files, base_offset, path, file, Default::default())?;
         let mut next_offset = base_offset;
         segment.walk(0, segment.size(), |_, header| next_offset = header.next_offset())?;
         Ok(next_offset)

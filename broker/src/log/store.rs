@@ -335,8 +335,11 @@ impl<'a> Loading<'a> {
         }
         let read = |name: &str| {
             let path = directory.path().join(name);
-            let read = checkpoint::read_offsets(files, &path);
-            read.map_err(|source| StorageError::io("read", &path, source))
+            checkpoint::read_offsets(files, &path).map_err(|source| match source.kind() {
+                // It says itself which file it is.
+                io::ErrorKind::InvalidData => StorageError::io("use", directory.path(), source),
+                _ => StorageError::io("read", &path, source),
+            })
         };
         let (recovery_points, log_starts) = (read(RECOVERY_POINTS)?, read(LOG_STARTS)?);
         let is_clean = is_marked && !has_replayed;

@@ -26,7 +26,7 @@ impl Partition {
         let _paths = self.paths.lock();
         self.check_exists()?;
         let directory = self.log.directory();
-        Segment::create_aside(&*self.directory.files, directory, base_offset, CLEANED)
+        Segment::create_aside(&self.directory.files, directory, base_offset, CLEANED)
     }
 
     /// Puts what compaction left of `old` in its place, for readers at once.
@@ -115,7 +115,7 @@ fn aside(directory: &Path, name: &str, suffix: &str) -> PathBuf {
 ///
 /// # Errors
 /// When a file that takes the place of others cannot be read, or the disk fails.
-pub(super) fn finish(files: &dyn FileSystem, directory: &Path) -> io::Result<()> {
+pub(super) fn finish(files: &Arc<dyn FileSystem>, directory: &Path) -> io::Result<()> {
     let mut swaps = Vec::new();
     let mut is_changed = false;
     for name in files.list(directory)? {
@@ -136,10 +136,9 @@ pub(super) fn finish(files: &dyn FileSystem, directory: &Path) -> io::Result<()>
 }
 
 /// Removes what the segment covers, and gives it its own name.
-fn take_place(files: &dyn FileSystem, directory: &Path, base: i64) -> io::Result<()> {
+fn take_place(files: &Arc<dyn FileSystem>, directory: &Path, base: i64) -> io::Result<()> {
     let names = Segment::file_names(base);
-    let log = files.open(&aside(directory, &names[0], SWAP), false)?;
-    let end = Segment::next_offset_in(base, log)?;
+    let end = Segment::next_offset_in(files, base, aside(directory, &names[0], SWAP))?;
     for name in files.list(directory)? {
         let covered = name.to_str().and_then(|name| {
             let (offset, suffix) = name.split_once('.')?;

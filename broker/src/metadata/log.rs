@@ -103,6 +103,9 @@ impl MetadataLog {
             replace(files, &path, &image)?;
         }
         let file = files.open(&path, false).map_err(|source| io_error("open", &path, source))?;
+        // A process that was killed may have left the last change in memory only, and
+        // the next one must not get to disk before it.
+        file.sync().map_err(|source| io_error("sync", &path, source))?;
         let size = file.len().map_err(|source| io_error("look at", &path, source))?;
         Ok((Self { path, file, size, is_offline: false }, image))
     }

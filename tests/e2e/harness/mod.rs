@@ -1,6 +1,7 @@
 //! What every test needs: the program, an HTTP client, a Kafka client that
 //! knows no more than the protocol.
 
+pub(crate) mod apache_kafka;
 pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod programs;

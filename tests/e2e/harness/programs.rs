@@ -134,7 +134,7 @@ impl Dialogue {
 
     /// Closes the program's input and gives the rest of what it prints.
     #[track_caller]
-    pub(crate) fn finish(mut self) -> Vec<String> {
+    pub(crate) fn finish(&mut self) -> Vec<String> {
         drop(self.process.stdin.take());
         let mut rest = vec![];
         loop {
