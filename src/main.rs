@@ -1,4 +1,4 @@
-//! Ottla: a Kafka-compatible broker and a REST proxy in one program.
+//! Ottla: a Kafka-compatible broker, a REST proxy and a Schema Registry in one program.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -581,22 +581,6 @@ impl Client {
         self.inner.surroundings.cancel.is_cancelled()
     }
 
-    /// A connection, or why there is none before `deadline`. That the time is
-    /// over during a pause says less than the attempt before it, whoever made that.
-    async fn connect(
-        &self,
-        endpoint: Endpoint,
-        purpose: Purpose,
-        address: &BrokerAddress,
-        deadline: Instant,
-    ) -> Result<Arc<Connection>, Error> {
-        let pool = &self.inner.pool;
-        before(deadline, pool.get(endpoint, purpose, address)).await.map_err(|error| match error {
-            Error::Timeout { .. } => pool.last_error(endpoint, purpose).unwrap_or(error),
-            error => error,
-        })
-    }
-
     async fn connect_to_node(
         &self,
         node: i32,
@@ -616,6 +600,25 @@ impl Client {
             self.ask(Question::Cluster, [], None);
         }
         connection
+    }
+
+    /// A connection, or why there is none by `deadline`. That other callers were
+    /// refused, and that it was not yet time to try again, says more than a timeout.
+    async fn connect(
+        &self,
+        endpoint: Endpoint,
+        purpose: Purpose,
+        address: &BrokerAddress,
+        deadline: Instant,
+    ) -> Result<Arc<Connection>, Error> {
+        let pool = &self.inner.pool;
+        let outcome = before(deadline, pool.get(endpoint, purpose, address)).await;
+        outcome.map_err(|error| match error {
+            Error::Timeout { what: CONNECTING, .. } => {
+                pool.last_error(endpoint, purpose).unwrap_or(error)
+            }
+            error => error,
+        })
     }
 
     fn address_of(&self, node: i32) -> Option<BrokerAddress> {

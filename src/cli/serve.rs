@@ -1,4 +1,4 @@
-//! `ottla serve`: broker and REST proxy, until a signal ends them.
+//! `ottla serve`: broker, REST proxy and Schema Registry, until a signal ends them.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use crate::server::{self, Ended};
 use crate::shutdown::CutShort;
 use crate::telemetry;
 
-/// Start broker and REST proxy.
+/// Start broker, REST proxy and Schema Registry.
 ///
 /// Everything can be set in a file, in the environment and with --set; the
-/// names are those of Kafka and of Confluent's REST Proxy.
+/// names are those of Kafka and of Confluent's REST Proxy and Schema Registry.
 #[derive(Debug, clap::Parser)]
 #[command(version)]
 struct Arguments {

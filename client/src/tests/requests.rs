@@ -322,6 +322,10 @@ async fn a_node_that_refuses_connections_is_named_at_once_and_asked_again_after_
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(broker.connections(), [9, 1], "one attempt for all who came meanwhile");
+    let short = Duration::from_millis(10);
+    let outcome = client.call_within(Target::Node(1), GENERAL, find(), short).await;
+    assert!(matches!(outcome.unwrap_err(), Error::Connect { .. }), "the pause hides no failure");
+    assert_eq!(broker.connections(), [9, 1]);
     broker.refuse(&[]);
     client.call(Target::Node(1), GENERAL, find()).await.unwrap();
     let pause = start.elapsed().as_millis();
