@@ -22,12 +22,19 @@ fn what_the_readme_says_works() {
     std::fs::create_dir(&path).unwrap();
     symlink(Path::new(env!("CARGO_BIN_EXE_ottla")), path.join("ottla")).unwrap();
     let path = format!("{}:{}", path.display(), std::env::var("PATH").unwrap());
+    let on_registry = |flag| format!("--schema-registry {} {flag}", server.registry());
     let mut all = String::new();
     for block in commands_of_the_readme() {
         // The ports are others here, and answers of HTTP with an error must not pass.
         let script = block
             .replace("http://localhost:8082", server.rest())
             .replace("http://localhost:8081", server.registry())
+            .replace(
+                "ottla schemas",
+                &format!("ottla schemas --schema-registry {}", server.registry()),
+            )
+            .replace("--value-schema-id", &on_registry("--value-schema-id"))
+            .replace("--avro", &on_registry("--avro"))
             .replace("curl ", "curl --silent --show-error --fail-with-body ")
             .replace(" --topic", &format!(" --bootstrap-server {} --topic", server.broker()))
             .replace(
@@ -48,6 +55,9 @@ fn what_the_readme_says_works() {
         r#""is_compatible":false"#,
         "READER_FIELD_MISSING_DEFAULT_VALUE",
         "Created topic orders.\n",
+        "{\"name\":\"Ada\"}\n{\"name\":\"Grace\"}\n",
+        "users-value\n",
+        "compatible\n",
         "\n10\n",
     ] {
         assert!(all.contains(expected), "{expected} is missing in\n{all}");
