@@ -139,7 +139,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        kafka_name: None,
+        kafka_names: &[],
         about: "Measure how fast a cluster or a REST proxy takes and gives records",
         run: bench::run,
     },
