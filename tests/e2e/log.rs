@@ -297,6 +297,42 @@ fn a_topic_can_be_compacted_and_lose_what_is_old() {
     assert!(found["kept"].as_deref().unwrap().starts_with("19-"));
 }
 
+/// Compaction by Apache Kafka may leave nothing of a segment, and no checkpoint of
+/// ours knows of a directory that it wrote. What lies behind such a hole stays.
+#[test]
+fn a_hole_between_segments_that_another_broker_left_costs_nothing() {
+    let server = Setup::new().start();
+    let cluster = Cluster::new(server.broker());
+    cluster.create_topic_with("holey", 1, &[("internal.segment.bytes", "2000")]);
+    let value = "h".repeat(900);
+    for _ in 0..10 {
+        cluster.produce_values("holey", 0, &[&value]);
+    }
+    let setup = server.setup().clone().on_ports_of(&server);
+    assert!(server.stop().success());
+    let directory = setup.data().join("holey-0");
+    let gone = files(&directory, "log").remove(2);
+    assert!(gone.ends_with("00000000000000000004.log"), "{}", gone.display());
+    for extension in ["log", "index", "timeindex"] {
+        std::fs::remove_file(gone.with_extension(extension)).unwrap();
+    }
+    std::fs::remove_file(directory.join("partition.metadata")).unwrap();
+    let checkpoint = setup.data().join("recovery-point-offset-checkpoint");
+    let text = std::fs::read_to_string(&checkpoint).unwrap();
+    assert!(text.contains("\nholey 0 10\n"), "{text}");
+    std::fs::write(&checkpoint, "0\n0\n").unwrap();
+
+    let mut server = setup.start();
+    assert_eq!(Cluster::new(server.broker()).produce_values("holey", 0, &["more"]), 10);
+    for restart in [Server::kill_and_restart, Server::kill_and_restart, Server::restart] {
+        server = restart(server);
+        let records = Cluster::new(server.broker()).records("holey", 0);
+        let offsets: Vec<i64> = records.iter().map(|record| record.offset).collect();
+        assert_eq!(offsets, [0, 1, 2, 3, 6, 7, 8, 9, 10]);
+    }
+    assert!(directory.join("partition.metadata").exists(), "it belongs to its topic now");
+}
+
 /// Commits an offset without being a member.
 pub(crate) fn commit(connection: &mut Connection, group: &str, offset: i64) {
     let request = OffsetCommitRequest {

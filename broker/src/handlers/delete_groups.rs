@@ -2,6 +2,8 @@
 //!
 //! Only groups without members can be deleted; their offsets go with them.
 
+use std::collections::HashSet;
+
 use protocol::ErrorCode;
 use protocol::messages::delete_groups::DeletableGroupResult;
 use protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
@@ -13,7 +15,12 @@ use crate::node::Node;
 impl Handler for DeleteGroupsRequest {
     async fn handle(self, node: &Node, _: &Context) -> DeleteGroupsResponse {
         let mut results = Vec::with_capacity(self.groups_names.len());
+        let mut names = HashSet::new();
         for group_id in self.groups_names {
+            // Named twice, it is deleted and answered once.
+            if !names.insert(group_id.clone()) {
+                continue;
+            }
             let error_code = node.groups().delete_group(&group_id).await.err().unwrap_or_default();
             results.push(DeletableGroupResult { group_id, error_code });
         }

@@ -28,7 +28,11 @@ impl Handler for DescribeConfigsRequest {
             };
             let asked = resource.configuration_keys;
             let is_asked = |entry: &ConfigEntry| {
-                asked.as_ref().is_none_or(|names| names.iter().any(|name| *name == *entry.name))
+                // None at all asks for all, too.
+                asked
+                    .as_ref()
+                    .filter(|names| !names.is_empty())
+                    .is_none_or(|names| names.iter().any(|name| *name == *entry.name))
             };
             DescribeConfigsResult {
                 error_message: None,

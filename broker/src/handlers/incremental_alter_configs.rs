@@ -1,7 +1,7 @@
 //! IncrementalAlterConfigs, versions 0 and 1: changes of single settings, all or
 //! none of one resource (KIP-339).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig,
@@ -19,8 +19,18 @@ use crate::topic_config::AlterOperation;
 impl Handler for IncrementalAlterConfigsRequest {
     async fn handle(self, node: &Node, _: &Context) -> IncrementalAlterConfigsResponse {
         let mut responses = Vec::with_capacity(self.resources.len());
+        let mut counts: HashMap<(i8, Str), usize> = HashMap::new();
+        for resource in &self.resources {
+            *counts.entry((resource.resource_type, resource.resource_name.clone())).or_default() +=
+                1;
+        }
         for resource in self.resources {
-            let outcome = alter(&resource, self.validate_only, node).await;
+            let name = (resource.resource_type, resource.resource_name.clone());
+            let outcome = if counts.get(&name).is_some_and(|count| *count > 1) {
+                Err(Error::InvalidRequest("Each resource must appear at most once.".to_owned()))
+            } else {
+                alter(&resource, self.validate_only, node).await
+            };
             let (error_code, error_message) = match outcome {
                 Ok(()) => (ErrorCode::None, None),
                 Err(error) => (error.error_code(), error.message()),
@@ -58,6 +68,9 @@ async fn alter(
     let changes = changes(&resource.configs)?;
     let controller = node.controller();
     match Resource::parse(resource.resource_type, &resource.resource_name, node.id())? {
+        Resource::Topic("") => {
+            Err(Error::InvalidRequest("Default topic resources are not allowed.".to_owned()))
+        }
         Resource::Topic(name) => {
             controller.alter_topic_configs(Str::from(name), changes, validate_only).await
         }
@@ -89,6 +102,12 @@ fn changes(configs: &[AlterableConfig]) -> Result<Vec<ConfigChange>, Error> {
             }
         };
         let value = config.value.clone();
+        if value.is_none() && operation != AlterOperation::Delete {
+            return Err(Error::InvalidRequest(format!(
+                "Null value not supported for : {}",
+                config.name
+            )));
+        }
         changes.push(ConfigChange { name: config.name.clone(), operation, value });
     }
     Ok(changes)

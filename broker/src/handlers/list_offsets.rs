@@ -31,7 +31,7 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 const READ_COMMITTED: i8 = 1;
 
 impl Handler for ListOffsetsRequest {
-    async fn handle(self, node: &Node, _: &Context) -> ListOffsetsResponse {
+    async fn handle(self, node: &Node, context: &Context) -> ListOffsetsResponse {
         let is_committed_only = self.isolation_level == READ_COMMITTED;
         let mut topics = Vec::with_capacity(self.topics.len());
         for asked in self.topics {
@@ -40,7 +40,10 @@ impl Handler for ListOffsetsRequest {
             let mut partitions = Vec::with_capacity(asked.partitions.len());
             for asked in asked.partitions {
                 let found = if seen.insert(asked.partition_index) {
-                    find(topic.as_deref(), &asked, is_committed_only).await
+                    match check_version(asked.timestamp, context.api_version) {
+                        Ok(()) => find(topic.as_deref(), &asked, is_committed_only).await,
+                        Err(error) => Err(error),
+                    }
                 } else {
                     Err(ErrorCode::InvalidRequest)
                 };
@@ -58,6 +61,19 @@ impl Handler for ListOffsetsRequest {
         });
         ListOffsetsResponse { throttle_time_ms: 0, topics: topics.collect() }
     }
+}
+
+/// The marks that a version knows.
+fn check_version(timestamp: i64, version: i16) -> Result<(), ErrorCode> {
+    let since = match timestamp {
+        EARLIEST_PENDING_UPLOAD => 11,
+        LATEST_TIERED => 9,
+        EARLIEST_LOCAL => 8,
+        MAX_TIMESTAMP => 7,
+        ..EARLIEST_PENDING_UPLOAD => return Err(ErrorCode::UnsupportedVersion),
+        _ => 0,
+    };
+    if version >= since { Ok(()) } else { Err(ErrorCode::UnsupportedVersion) }
 }
 
 async fn find(
@@ -82,7 +98,6 @@ async fn find(
         LATEST => mark(end, partition.leader_epoch()),
         EARLIEST | EARLIEST_LOCAL => mark(start, partition.epoch_of(start)),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => mark(-1, -1),
-        timestamp if timestamp < MAX_TIMESTAMP => return Err(ErrorCode::InvalidRequest),
         timestamp => match by_time(partition, timestamp).await? {
             Some(found) if found.offset < end || timestamp == MAX_TIMESTAMP => {
                 ListOffsetsPartitionResponse {

@@ -7,6 +7,8 @@
 //! Asking for a topic that does not exist may create it. Where Kafka answers
 //! with a retriable error until the topic is there, we answer when it is.
 
+use std::collections::HashSet;
+
 use protocol::messages::metadata::{
     MetadataRequestTopic, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -29,7 +31,12 @@ impl Handler for MetadataRequest {
             }
             Some(asked) => {
                 let mut topics = Vec::with_capacity(asked.len());
+                let mut seen = HashSet::new();
                 for topic in asked {
+                    // Asked for twice, it is told once.
+                    if !seen.insert((topic.name.clone(), topic.topic_id)) {
+                        continue;
+                    }
                     topics.push(find(topic, node, self.allow_auto_topic_creation).await);
                 }
                 topics

@@ -4,20 +4,42 @@
 //! members do not speak the consumers' protocol is refused as a whole.
 
 use protocol::ErrorCode;
-use protocol::messages::offset_delete::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+use protocol::messages::offset_delete::{
+    OffsetDeleteRequestPartition, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
 use protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 
 use super::Handler;
 use crate::context::Context;
 use crate::node::Node;
 
+/// Kafka keeps what is stored for a partition that does not exist.
+fn unknown(asked: OffsetDeleteRequestPartition) -> OffsetDeleteResponsePartition {
+    OffsetDeleteResponsePartition {
+        partition_index: asked.partition_index,
+        error_code: ErrorCode::UnknownTopicOrPartition,
+    }
+}
+
 impl Handler for OffsetDeleteRequest {
-    async fn handle(self, node: &Node, _: &Context) -> OffsetDeleteResponse {
+    async fn handle(mut self, node: &Node, _: &Context) -> OffsetDeleteResponse {
+        let mut missing = Vec::new();
+        for asked in &mut self.topics {
+            let topic = node.topics().by_name(&asked.name);
+            let exists =
+                |index| topic.as_ref().is_some_and(|topic| topic.partition(index).is_some());
+            let (there, gone) =
+                asked.partitions.drain(..).partition(|asked| exists(asked.partition_index));
+            asked.partitions = there;
+            missing.push(gone);
+        }
         match node.groups().delete_offsets(&self.group_id, self.topics).await {
             Ok(topics) => {
-                let topics = topics
-                    .into_iter()
-                    .map(|(name, partitions)| OffsetDeleteResponseTopic { name, partitions });
+                let topics = topics.into_iter().zip(missing).map(|((name, found), missing)| {
+                    let missing = missing.into_iter().map(unknown);
+                    let partitions = missing.chain(found).collect();
+                    OffsetDeleteResponseTopic { name, partitions }
+                });
                 OffsetDeleteResponse { topics: topics.collect(), ..OffsetDeleteResponse::default() }
             }
             Err(error_code) => {

@@ -8,6 +8,7 @@
 //! compresses anything, and refused with error 35: their record format is gone.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use protocol::messages::produce::{
@@ -17,7 +18,7 @@ use protocol::messages::{ProduceRequest, ProduceResponse};
 use protocol::{ErrorCode, Str};
 
 use crate::context::Context;
-use crate::log::{Acks, AppendError, AppendOptions, Completion};
+use crate::log::{Acks, AppendError, AppendOptions, Completion, Partition};
 use crate::node::Node;
 use crate::topics::Topic;
 use crate::topics::name;
@@ -41,6 +42,7 @@ const TOPIC_ID_VERSION: i16 = 13;
 /// What one partition of the request comes to.
 struct Pending {
     index: i32,
+    partition: Option<Arc<Partition>>,
     outcome: Result<Completion, AppendError>,
 }
 
@@ -77,8 +79,12 @@ pub(crate) async fn append(
             let mut partitions = Vec::with_capacity(topic.partition_data.len());
             for data in topic.partition_data {
                 let index = data.index;
-                let outcome = append_one(found.as_deref(), data, options).await;
-                partitions.push(Pending { index, outcome });
+                let partition = find(found.as_deref(), index);
+                let outcome = match &partition {
+                    Ok(partition) => append_one(partition, data, options).await,
+                    Err(error_code) => Err(AppendError::refused(*error_code)),
+                };
+                partitions.push(Pending { index, partition: partition.ok(), outcome });
             }
             topics.push((topic.name, topic.topic_id, partitions));
         }
@@ -107,18 +113,19 @@ pub(crate) async fn append(
     }
 }
 
+fn find(topic: Result<&Topic, &ErrorCode>, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+    let topic = topic.map_err(|error_code| *error_code)?;
+    if name::is_internal(&topic.name) {
+        return Err(ErrorCode::InvalidTopicException);
+    }
+    topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)
+}
+
 async fn append_one(
-    topic: Result<&Topic, &ErrorCode>,
+    partition: &Arc<Partition>,
     data: PartitionProduceData,
     options: AppendOptions,
 ) -> Result<Completion, AppendError> {
-    let topic = topic.map_err(|error_code| AppendError::refused(*error_code))?;
-    if name::is_internal(&topic.name) {
-        return Err(AppendError::refused(ErrorCode::InvalidTopicException));
-    }
-    let partition = topic.partition(data.index);
-    let partition =
-        partition.ok_or_else(|| AppendError::refused(ErrorCode::UnknownTopicOrPartition))?;
     let records = data.records.map(protocol::Records::into_bytes).unwrap_or_default();
     partition.append(records, options).await
 }
@@ -138,15 +145,21 @@ async fn finish(pending: Pending) -> PartitionProduceResponse {
             log_start_offset: appended.log_start_offset,
             ..Default::default()
         },
-        Err(error) => refused(index, &error),
+        Err(error) => refused(index, &error, pending.partition.as_deref()),
     }
 }
 
-fn refused(index: i32, error: &AppendError) -> PartitionProduceResponse {
+fn refused(
+    index: i32,
+    error: &AppendError,
+    partition: Option<&Partition>,
+) -> PartitionProduceResponse {
+    let partition = partition.filter(|_| error.is_about_content());
     PartitionProduceResponse {
         index,
         error_code: error.error_code(),
         base_offset: -1,
+        log_start_offset: partition.map_or(-1, Partition::log_start_offset),
         record_errors: error
             .record_errors()
             .iter()

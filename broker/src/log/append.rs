@@ -176,6 +176,25 @@ impl AppendError {
         }
     }
 
+    /// Whether the answer tells where the partition begins, as Kafka does when the
+    /// batch is whole and its content is refused.
+    pub(crate) fn is_about_content(&self) -> bool {
+        match self {
+            Self::TimestampType
+            | Self::InvalidRecords(_)
+            | Self::InvalidTimestamps(_)
+            | Self::Producer(_) => true,
+            Self::Records(error) => {
+                !error.is_corrupt()
+                    && !matches!(
+                        error,
+                        RecordError::UnsupportedMagic(_) | RecordError::TooLarge { .. }
+                    )
+            }
+            _ => false,
+        }
+    }
+
     /// The records at fault, by their index in the batch.
     pub(crate) fn record_errors(&self) -> &[(i32, String)] {
         match self {
@@ -196,14 +215,16 @@ impl AppendError {
 
 fn record_error_code(error: &RecordError) -> ErrorCode {
     match error {
+        // Message formats of long ago are known, and refused; others are none.
+        RecordError::UnsupportedMagic(0 | 1)
+        | RecordError::Undecompressable { .. }
+        | RecordError::Invalid(_) => ErrorCode::InvalidRecord,
         RecordError::Truncated { .. }
+        | RecordError::UnsupportedMagic(_)
         | RecordError::InvalidLength(_)
         | RecordError::CrcMismatch { .. } => ErrorCode::CorruptMessage,
         RecordError::UnsupportedCompression(_) => ErrorCode::UnsupportedCompressionType,
         // Producers split a batch and try again at this one.
         RecordError::TooLarge { .. } => ErrorCode::MessageTooLarge,
-        RecordError::UnsupportedMagic(_)
-        | RecordError::Undecompressable { .. }
-        | RecordError::Invalid(_) => ErrorCode::InvalidRecord,
     }
 }

@@ -426,17 +426,34 @@ impl Directory {
             tracing::error!(path = %self.path.display(), %error, "the journal cannot be emptied");
             ended_well = false;
         }
-        let partitions = self.partitions();
-        for partition in &partitions {
-            if let Err(error) = partition.close() {
-                tracing::error!(topic = %partition.topic(), partition = partition.index(), %error, "a partition cannot be closed");
-                ended_well = false;
-            }
-        }
+        ended_well &= self.close_partitions();
         if let Err(error) = self.write_checkpoints() {
             tracing::error!(path = %self.path.display(), %error, "checkpoints cannot be written");
             ended_well = false;
         }
         ended_well && !self.is_offline()
+    }
+
+    /// Syncs every partition, some side by side. Says whether that went well.
+    fn close_partitions(&self) -> bool {
+        let queue = Mutex::new(self.partitions().into_iter());
+        let work = || {
+            let mut ended_well = true;
+            loop {
+                // Not in the condition of the loop, where it would be held meanwhile.
+                let next = queue.lock().next();
+                let Some(partition) = next else { return ended_well };
+                if let Err(error) = partition.close() {
+                    tracing::error!(topic = %partition.topic(), partition = partition.index(), %error, "a partition cannot be closed");
+                    ended_well = false;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            // One in tests, where the same seed has to do the same things.
+            let count = if cfg!(test) { 1 } else { flusher::THREADS };
+            let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().all(|thread| thread.join().unwrap_or(false))
+        })
     }
 }

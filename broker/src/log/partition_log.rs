@@ -466,7 +466,7 @@ impl PartitionLog {
 
     /// Writes index entries and gives back space, before a clean stop.
     pub(crate) fn close(&self) -> io::Result<()> {
-        match self.segments.read().last() {
+        match self.segments().last().filter(|newest| newest.has_changed()) {
             Some(newest) => {
                 newest.close()?;
                 newest.sync()

@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -33,6 +33,8 @@ pub(crate) struct Segment {
     size: AtomicU64,
     /// Space that is allocated for the file, at least its size.
     allocated: AtomicU64,
+    /// Written to since it was opened.
+    has_changed: AtomicBool,
     indexes: RwLock<Indexes>,
 }
 
@@ -104,6 +106,7 @@ impl Segment {
             index_paths,
             size: AtomicU64::new(size),
             allocated: AtomicU64::new(size),
+            has_changed: AtomicBool::new(false),
             indexes: RwLock::default(),
         })
     }
@@ -149,6 +152,7 @@ impl Segment {
         length: u64,
     ) -> Result<(), (io::Error, bool)> {
         let size = self.size();
+        self.has_changed.store(true, Ordering::Relaxed);
         self.allocate(size + length).map_err(|error| (error, true))?;
         self.file.write_at(slices, size).map_err(|error| {
             let restored = self.file.set_len(size).is_ok();
@@ -203,6 +207,11 @@ impl Segment {
         indexes.append_time();
         let [offsets, times] = self.index_files()?;
         indexes.write(&*offsets, &*times)
+    }
+
+    /// Whether anything was written since the segment was opened.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.has_changed.load(Ordering::Relaxed)
     }
 
     /// The files of the indexes.

@@ -71,9 +71,15 @@ pub(super) fn prepare(records: Bytes, rules: &Rules<'_>) -> Result<PreparedBatch
     Ok(batch)
 }
 
+/// The batch of a record set. What is cut off at the end of a set is passed over, as
+/// Kafka does, and so a set of nothing else has no batch.
 fn the_one_batch(mut records: Bytes) -> Result<Batch, AppendError> {
-    let batch = Batch::split_first(&mut records)?.ok_or(AppendError::NoBatch)?;
-    if records.is_empty() { Ok(batch) } else { Err(AppendError::SeveralBatches) }
+    let mut next = || match Batch::split_first(&mut records) {
+        Err(RecordError::Truncated { .. }) => Ok(None),
+        batch => batch,
+    };
+    let batch = next()?.ok_or(AppendError::NoBatch)?;
+    if next()?.is_none() { Ok(batch) } else { Err(AppendError::SeveralBatches) }
 }
 
 fn check_header(batch: &Batch, rules: &Rules<'_>) -> Result<(), AppendError> {
@@ -296,8 +302,8 @@ mod tests {
             ("good", good(), &[][..], 9, None),
             ("nothing", Bytes::new(), &[], 9, Some(ErrorCode::InvalidRecord)),
             ("two", [good(), good()].concat().into(), &[], 9, Some(ErrorCode::InvalidRecord)),
-            ("cut", good().slice(..80), &[], 9, Some(ErrorCode::CorruptMessage)),
-            ("below a header", good().slice(..40), &[], 9, Some(ErrorCode::CorruptMessage)),
+            ("cut", good().slice(..80), &[], 9, Some(ErrorCode::InvalidRecord)),
+            ("below a header", good().slice(..40), &[], 9, Some(ErrorCode::InvalidRecord)),
             ("crc", wrong_crc, &[], 9, Some(ErrorCode::CorruptMessage)),
             ("magic", changed(&|bytes| bytes[16] = 1), &[], 9, Some(ErrorCode::InvalidRecord)),
             ("base offset", changed(&|bytes| bytes[7] = 1), &[], 9, Some(ErrorCode::InvalidRecord)),
@@ -355,6 +361,8 @@ mod tests {
             ("delete horizon", attributes(64), &[], 9, Some(ErrorCode::InvalidRecord)),
             ("codec 5", attributes(5), &[], 9, Some(ErrorCode::UnsupportedCompressionType)),
             ("not gzip", attributes(1), &[], 9, Some(ErrorCode::InvalidRecord)),
+            ("cut off behind it", Bytes::from([&good()[..], &good()[..40]].concat()), &[], 9, None),
+            ("format 3", changed(&|bytes| bytes[16] = 3), &[], 9, Some(ErrorCode::CorruptMessage)),
             ("zstd", zstd.clone(), &[], 7, None),
             ("old zstd", zstd, &[], 6, Some(ErrorCode::UnsupportedCompressionType)),
             (

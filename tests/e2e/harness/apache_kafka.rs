@@ -43,6 +43,10 @@ impl ApacheKafka {
         Self { process, bootstrap: bootstrap.trim().to_owned(), folder }
     }
 
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
     pub(crate) fn cluster(&self) -> Cluster {
         Cluster::new(&self.bootstrap)
     }

@@ -124,6 +124,22 @@ impl Cluster {
         }
     }
 
+    /// Waits until each partition of a topic has a leader.
+    pub(crate) fn wait_for_leaders(&self, topic: &str) {
+        let request = MetadataRequest {
+            topics: Some(vec![MetadataRequestTopic {
+                name: Some(topic.into()),
+                ..MetadataRequestTopic::default()
+            }]),
+            ..MetadataRequest::default()
+        };
+        until("leaders", || {
+            let answer = self.call(9, &request);
+            let mut partitions = answer.topics.first()?.partitions.iter();
+            partitions.all(|partition| partition.leader_id >= 0).then_some(())
+        });
+    }
+
     /// The topics that there are, internal ones included.
     pub(crate) fn topics(&self) -> Vec<String> {
         let mut connection = Connection::open(&self.bootstrap).unwrap();

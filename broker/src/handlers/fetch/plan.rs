@@ -352,6 +352,8 @@ pub(super) fn refused(partition_index: i32, error_code: ErrorCode) -> PartitionD
         high_watermark: -1,
         // Empty, never null: librdkafka takes a null record set for a broken one.
         records: Some(Records::Deferred(0)),
+        // As Kafka has it.
+        aborted_transactions: (error_code == ErrorCode::UnknownTopicOrPartition).then(Vec::new),
         ..Default::default()
     }
 }
