@@ -53,6 +53,13 @@ fn franz_go() {
     check(Command::new(prepared("interop/franz-go-registry")));
 }
 
+/// The client of `confluent-kafka-go`.
+#[test]
+#[ignore = "needs go"]
+fn go_schemaregistry() {
+    check(Command::new(prepared("interop/go-schemaregistry")));
+}
+
 #[test]
 #[ignore = "needs go"]
 fn srclient() {
