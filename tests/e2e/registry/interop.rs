@@ -74,3 +74,9 @@ fn flink() {
     command.arg(root().join("tests/interop/java/flink/Registry.java"));
     check(command);
 }
+
+#[test]
+#[ignore = "needs rust"]
+fn schema_registry_converter() {
+    check(Command::new(prepared("interop/rust/debug/schema-registry-converter-interop")));
+}
