@@ -53,6 +53,13 @@ fn franz_go() {
     check(Command::new(prepared("interop/franz-go-registry")));
 }
 
+/// The client of `confluent-kafka-go`.
+#[test]
+#[ignore = "needs go"]
+fn go_schemaregistry() {
+    check(Command::new(prepared("interop/go-schemaregistry")));
+}
+
 #[test]
 #[ignore = "needs go"]
 fn srclient() {
@@ -66,4 +73,10 @@ fn flink() {
     let mut command = java_with(&prepared("interop/flink"));
     command.arg(root().join("tests/interop/java/flink/Registry.java"));
     check(command);
+}
+
+#[test]
+#[ignore = "needs rust"]
+fn schema_registry_converter() {
+    check(Command::new(prepared("interop/rust/debug/schema-registry-converter-interop")));
 }
