@@ -155,6 +155,9 @@ pub(crate) struct PartitionLog {
     topic_id: Uuid,
     segments: RwLock<Arc<[Arc<Segment>]>>,
     epochs: RwLock<LeaderEpochs>,
+    /// Held from a look at the epochs until they are written anew: retention and the
+    /// appending thread both do that.
+    writing_epochs: Mutex<()>,
     /// Only the appending thread takes it for long.
     writer: Mutex<Writer>,
 }
@@ -187,6 +190,7 @@ impl PartitionLog {
             topic_id,
             segments: RwLock::default(),
             epochs: RwLock::default(),
+            writing_epochs: Mutex::default(),
             writer: Mutex::default(),
         }
     }
@@ -309,6 +313,7 @@ impl PartitionLog {
 
     /// Forgets epochs that end before the log begins now.
     pub(super) fn trim_epochs(&self, log_start_offset: i64) -> io::Result<()> {
+        let _turn = self.writing_epochs.lock();
         let mut epochs = self.epochs.read().clone();
         if epochs.trim(log_start_offset) {
             epochs.write(&*self.files, &self.directory)?;
@@ -450,6 +455,10 @@ impl PartitionLog {
     }
 
     fn begin_epoch(&self, writer: &Writer, leader_epoch: i32) -> io::Result<()> {
+        if self.epochs.read().latest().is_some_and(|latest| leader_epoch <= latest) {
+            return Ok(());
+        }
+        let _turn = self.writing_epochs.lock();
         let mut epochs = self.epochs.read().clone();
         if epochs.begin(leader_epoch, writer.end.offset) {
             epochs.write(&*self.files, &self.directory)?;
