@@ -684,3 +684,31 @@ fn random() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     (RandomState::new().hash_one(0_u8) >> 11) as f64 / (1_u64 << 53) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::Disk;
+    use super::*;
+
+    #[test]
+    fn retention_and_appends_take_turns_at_the_leader_epochs() {
+        const EPOCHS: i32 = 200;
+        let directory = tempfile::tempdir().unwrap();
+        let log = PartitionLog::new(Arc::new(Disk), directory.path().into(), Uuid::default());
+        std::thread::scope(|scope| {
+            let appends = scope.spawn(|| {
+                for epoch in 0..EPOCHS {
+                    let end = Mark { offset: i64::from(epoch), ..Mark::default() };
+                    log.begin_epoch(&Writer { end, ..Writer::default() }, epoch).unwrap();
+                }
+            });
+            // Each epoch begins at the offset of its own number.
+            while !appends.is_finished() {
+                let latest = log.epochs().latest().unwrap_or(0);
+                log.trim_epochs(i64::from(latest)).unwrap();
+            }
+        });
+        let on_disk = LeaderEpochs::read(&Disk, directory.path()).unwrap();
+        assert_eq!(on_disk.latest(), Some(EPOCHS - 1));
+    }
+}
