@@ -58,10 +58,14 @@ pub(crate) struct Partition {
     flush: Mutex<FlushState>,
     marks: RwLock<Marks>,
     waiters: Waiters,
-    /// Where the newest snapshot of the producers stands; -1 when there is none.
+    /// Where the newest snapshot of the producers stands; 0 when there is none.
     snapshot_offset: AtomicI64,
     is_deleted: AtomicBool,
 }
+
+/// Offsets behind the newest snapshot that a start may read to learn that no
+/// producer wrote them: so many partitions with little in them need no files for it.
+const OFFSETS_WITHOUT_PRODUCERS: i64 = 1000;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Marks {
@@ -131,6 +135,8 @@ pub(super) struct Start {
     pub(super) config: Arc<TopicConfig>,
     pub(super) log: PartitionLog,
     pub(super) producers: Producers,
+    /// Where the newest snapshot of the producers stands; 0 when there is none.
+    pub(super) snapshot_offset: i64,
     /// Where the log begins, if that is behind its first segment's start.
     pub(super) log_start: i64,
 }
@@ -154,7 +160,7 @@ impl Partition {
             flush: Mutex::new(FlushState { synced: end, ..FlushState::default() }),
             marks: RwLock::new(Marks { log_start, end, high: end }),
             waiters: Waiters::default(),
-            snapshot_offset: AtomicI64::new(-1),
+            snapshot_offset: AtomicI64::new(start.snapshot_offset),
             is_deleted: AtomicBool::new(false),
         }
     }
@@ -695,13 +701,15 @@ impl Partition {
     }
 
     /// Writes what is known of producers beside the log, so that the next start
-    /// reads it instead of all batches.
+    /// reads it instead of all batches. That there are none is worth knowing, too,
+    /// unless few batches tell it.
     pub(super) fn snapshot(&self) -> io::Result<()> {
         let (offset, snapshot) = {
             // The writer holds this lock while it appends: both are of the same moment.
             let producers = self.producers.lock();
             let offset = self.log.end().offset;
-            if producers.is_empty() || self.snapshot_offset.load(Ordering::Relaxed) == offset {
+            let behind = offset - self.snapshot_offset.load(Ordering::Relaxed);
+            if behind == 0 || (producers.is_empty() && behind < OFFSETS_WITHOUT_PRODUCERS) {
                 return Ok(());
             }
             (offset, Snapshot::of(&producers))

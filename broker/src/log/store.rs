@@ -258,6 +258,7 @@ impl LogStore {
                 config: known.config,
                 log,
                 producers: Producers::default(),
+                snapshot_offset: 0,
                 log_start: 0,
             },
             Arc::clone(directory),
@@ -440,7 +441,8 @@ impl<'a> Loading<'a> {
             // Put here by hand. A later topic of the same name must not take it for its own.
             None => partition_metadata::write(&**files, &path, known.topic_id).map_err(failed)?,
         }
-        let (log, producers) = self.open_log(known, &name, &path).map_err(failed)?;
+        let (log, producers, snapshot_offset) =
+            self.open_log(known, &name, &path).map_err(failed)?;
         let key = (known.topic.to_string(), known.index);
         let start = Start {
             topic: known.topic.clone(),
@@ -449,6 +451,7 @@ impl<'a> Loading<'a> {
             config: Arc::clone(&known.config),
             log,
             producers,
+            snapshot_offset,
             log_start: self.log_starts.get(&key).copied().unwrap_or(0),
         };
         self.directory.insert(&Arc::new(Partition::new(start, Arc::clone(self.directory))));
@@ -456,13 +459,14 @@ impl<'a> Loading<'a> {
     }
 
     /// Opens the log, and finds out about its producers: from the newest snapshot
-    /// that can be read, and the batches behind it.
+    /// that can be read, and the batches behind it. Says which offset the snapshot
+    /// stands at, 0 without one.
     fn open_log(
         &self,
         known: &KnownPartition,
         name: &str,
         path: &Path,
-    ) -> io::Result<(PartitionLog, Producers)> {
+    ) -> io::Result<(PartitionLog, Producers, i64)> {
         let files = &self.directory.files;
         let key = (known.topic.to_string(), known.index);
         let now_ms = self.directory.now_ms();
@@ -499,7 +503,7 @@ impl<'a> Loading<'a> {
                 tracing::warn!(partition = name, "{cut}");
             }
             if snapshot_offset <= opened.log.end().offset {
-                return Ok((opened.log, producers));
+                return Ok((opened.log, producers, snapshot_offset));
             }
             // It tells of batches that the crash took away.
             snapshots::remove(&*self.directory.files, path, snapshot_offset)?;
