@@ -454,3 +454,29 @@ fn the_first_read_after_a_restart_returns_records() {
         http.post("/consumers/v1readers/instances/one/offsets", V1, "").send().expect(200);
     }
 }
+
+#[test]
+fn a_start_need_not_read_a_log_to_learn_that_it_has_no_producers() {
+    let server = Setup::new().start();
+    let cluster = Cluster::new(server.broker());
+    let many = vec!["value"; 1000];
+    for (topic, values) in [("long", many.as_slice()), ("short", &many[..10])] {
+        cluster.create_topic(topic, 1);
+        cluster.produce_values(topic, 0, values);
+    }
+    let data = server.setup().data();
+    let snapshot = |topic: &str, offset: usize| {
+        data.join(format!("{topic}-0")).join(format!("{offset:020}.producers"))
+    };
+    let server = server.restart();
+    assert!(snapshot("long", 1000).exists());
+    // Ten records are read faster than a file is written.
+    assert!(!snapshot("short", 10).exists());
+
+    // What a start has read is not written again.
+    let written = || std::fs::metadata(snapshot("long", 1000)).unwrap().modified().unwrap();
+    let before = written();
+    let server = server.restart();
+    assert_eq!(written(), before);
+    assert_eq!(Cluster::new(server.broker()).end_offset("long", 0), 1000);
+}
