@@ -6,9 +6,9 @@
 //! not need) or `config/clients.rs` (what is handed to Kafka clients).
 
 mod accepted;
+mod advertised_listeners;
 mod clients;
 mod declarations;
-mod listeners;
 mod rates;
 
 use std::path::PathBuf;
@@ -16,12 +16,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use protocol::config_def::{ConfigDef, ConfigError, ConfigReader, ConfigValues};
+use registry::HttpListener;
 
+pub use advertised_listeners::AdvertisedUrl;
 pub use clients::{
     CLIENT_PREFIXES, ClientsConfig, ConnectionSettings, ConsumerSettings, ProducerSettings,
     client_definition, client_key,
 };
-pub use listeners::{AdvertisedUrl, HttpListener};
 pub use rates::{AddressRateLimit, ProduceRateLimit, RequestRateLimit};
 
 static DEFINITION: LazyLock<ConfigDef> =
@@ -231,8 +232,8 @@ impl Config {
             reader.invalid("authentication.method", "authentication is not supported yet");
         }
         Self {
-            listeners: listeners::read(reader),
-            advertised_listeners: listeners::read_advertised(reader),
+            listeners: HttpListener::read(reader, "rest.listeners", "rest.port"),
+            advertised_listeners: advertised_listeners::read(reader),
             host_name: reader.text("rest.host.name"),
             port: u16::try_from(reader.int("rest.port")).unwrap_or(0),
             id: reader.text("rest.id"),

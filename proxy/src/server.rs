@@ -1,7 +1,7 @@
 //! The HTTP server: listeners, workers, stopping.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
@@ -10,16 +10,11 @@ use actix_web::web;
 use actix_web::{App as ActixApp, HttpServer};
 use client::Client;
 use registry::SchemaSource;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::task::JoinHandle;
 
 use crate::Config;
 use crate::app::{self, App};
-use crate::config::HttpListener;
 use crate::middleware::Surroundings;
-
-/// Connections that wait to be accepted, per listener.
-const BACKLOG: i32 = 1024;
 
 /// A REST proxy that answers. It has to be stopped with [`Server::stop`].
 #[derive(Debug)]
@@ -46,7 +41,7 @@ pub async fn serve(
 ) -> io::Result<Server> {
     let mut listeners = Vec::new();
     for listener in &config.listeners {
-        listeners.extend(bind(listener)?);
+        listeners.extend(listener.bind("rest.listeners")?);
     }
     if listeners.is_empty() {
         return Err(io::Error::new(
@@ -108,51 +103,4 @@ impl Server {
         }
         self.app.close().await;
     }
-}
-
-/// Sockets for one listener. None where the machine does not have the address,
-/// which is no reason not to listen on others: `::1` is missing without IPv6.
-fn bind(listener: &HttpListener) -> io::Result<Vec<TcpListener>> {
-    let explain = |error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on {listener} (rest.listeners): {error}"),
-        )
-    };
-    if listener.host.is_empty() {
-        let any = |address: IpAddr| open(SocketAddr::new(address, listener.port), false);
-        let socket =
-            any(Ipv6Addr::UNSPECIFIED.into()).or_else(|_| any(Ipv4Addr::UNSPECIFIED.into()));
-        return Ok(vec![socket.map_err(explain)?]);
-    }
-    let addresses = (listener.host.as_str(), listener.port).to_socket_addrs().map_err(explain)?;
-    let mut sockets = Vec::new();
-    for address in addresses {
-        match open(address, true) {
-            Ok(socket) => sockets.push(socket),
-            Err(error) if address.is_ipv6() && is_missing(&error) => {
-                tracing::debug!(%address, %error, "this machine does not have the address");
-            }
-            Err(error) => return Err(explain(error)),
-        }
-    }
-    Ok(sockets)
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
-}
-
-fn open(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP));
-    // A kernel without IPv6 makes no such sockets at all.
-    let socket = socket.map_err(|error| io::Error::new(io::ErrorKind::Unsupported, error))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(only_v6)?;
-    }
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }

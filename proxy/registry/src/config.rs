@@ -7,7 +7,6 @@
 
 mod accepted;
 mod declarations;
-mod listeners;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use std::time::Duration;
 use protocol::config_def::{ConfigDef, ConfigError, ConfigReader, ConfigValues};
 
 use crate::compatibility::Level;
-pub use listeners::HttpListener;
+use crate::listener::HttpListener;
 
 static DEFINITION: LazyLock<ConfigDef> =
     LazyLock::new(|| ConfigDef::new(&[declarations::KEYS, accepted::KEYS]));
@@ -149,7 +148,7 @@ impl Config {
             _ => reader.boolean("leader.eligibility"),
         };
         Self {
-            listeners: listeners::read(reader),
+            listeners: HttpListener::read(reader, "registry.listeners", "registry.port"),
             host_name: reader.text("registry.host.name"),
             bounds: BoundsConfig {
                 max_request_bytes: reader.size("registry.max.request.bytes"),
