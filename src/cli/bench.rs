@@ -1,5 +1,5 @@
 //! `ottla bench`: measures how fast a cluster, or a REST proxy, takes and gives
-//! records. Works against any of them.
+//! records, and how fast a Schema Registry answers. Works against any of them.
 //!
 //! What is sent is prepared before the clock starts, so that little of what is
 //! measured is the load generator's own. With `--rate` the load is open: each
@@ -13,8 +13,10 @@ mod latency;
 mod load;
 mod meter;
 mod produce;
+mod registry;
 mod report;
 mod rest;
+mod rest_consume;
 mod schedule;
 mod topic;
 
@@ -31,15 +33,17 @@ use super::{FAILED, Invocation, USAGE, complain, print};
 use crate::open_files;
 use report::Report;
 
-const HELP: &str = "Measure how fast a cluster or a REST proxy takes and gives records.
+const HELP: &str = "Measure how fast a cluster, a REST proxy or a Schema Registry is.
 
 Usage: ottla bench COMMAND [OPTIONS]
 
 Commands:
-  produce  Send record batches over any number of connections
-  consume  Read what a topic holds with any number of consumers
-  latency  Measure the time from producing a record to consuming it
-  rest     Send records to a REST proxy
+  produce       Send record batches over any number of connections
+  consume       Read what a topic holds with any number of consumers
+  latency       Measure the time from producing a record to consuming it
+  rest          Send records to a REST proxy
+  rest-consume  Read what a topic holds through consumer instances of a REST proxy
+  registry      Register schemas with a Schema Registry, or look them up
 
 A terminal shows how it goes and the result as text. Anything else gets the result
 as one JSON object.
@@ -89,7 +93,14 @@ trait Work {
     ) -> futures_util::future::LocalBoxFuture<'a, Result<Report, Failure>>;
 }
 
-const BENCHES: &[&Bench] = &[&produce::BENCH, &consume::BENCH, &latency::BENCH, &rest::BENCH];
+const BENCHES: &[&Bench] = &[
+    &produce::BENCH,
+    &consume::BENCH,
+    &latency::BENCH,
+    &rest::BENCH,
+    &rest_consume::BENCH,
+    &registry::BENCH,
+];
 
 pub(super) fn run(mut invocation: Invocation) -> u8 {
     let first = invocation.arguments.first().map(|first| first.to_string_lossy().into_owned());
@@ -270,10 +281,10 @@ mod tests {
     }
 
     #[test]
-    fn every_load_has_the_options_of_a_cluster() {
+    fn every_load_prints_json_and_is_in_the_help() {
         for bench in BENCHES {
             let has = |name| bench.tool.options.iter().any(|option| option.name == name);
-            assert!(has("topic") && has("json"), "{}", bench.name);
+            assert!(has("json"), "{}", bench.name);
             assert!(HELP.contains(&format!("\n  {} ", bench.name)), "{}", bench.name);
         }
     }

@@ -55,6 +55,7 @@ fn what_is_produced_is_in_the_topic_and_is_consumed() {
         ("leader", &["--acks", "1", "--compression", "lz4"]),
         ("nobody", &["--acks", "0", "--in-flight", "1"]),
         ("open", &["--rate", "50000", "--compression", "zstd"]),
+        ("idempotent", &["--idempotent", "--in-flight", "3"]),
     ] {
         let mut command = bench(&server, "produce", &["--topic", topic, "--partitions", "4"]);
         let produced = report(command.args(shape).args(arguments));
@@ -98,19 +99,38 @@ fn latency_counts_every_record_once_and_nobody_elses() {
 }
 
 #[test]
-fn a_rest_proxy_takes_json_and_binary() {
+fn a_rest_proxy_takes_and_gives_every_format() {
     let server = Setup::new().start();
-    for (topic, format) in [("text", "json"), ("bytes", "binary")] {
+    for (topic, format) in [("text", "json"), ("bytes", "binary"), ("schemas", "avro")] {
         let mut command = bench(&server, "rest", &["--rest-url", server.rest(), "--topic", topic]);
         command.args(["--partitions", "2", "--records", "95", "--records-per-request", "10"]);
         let sent = report(command.args(["--connections", "3", "--format", format]));
         assert_eq!((&sent["records"], &sent["requests"]), (&json!(95), &json!(10)), "{sent}");
-        assert_eq!(stored(&server, topic, 2), 95, "{topic}");
+        // One record more has carried the schema.
+        let expected = if format == "avro" { 96 } else { 95 };
+        assert_eq!(stored(&server, topic, 2), expected, "{topic}");
+        let rest = ["--rest-url", server.rest(), "--topic", topic, "--format", format];
+        let mut command = bench(&server, "rest-consume", &rest);
+        let read = report(command.args(["--consumers", "2"]));
+        assert_eq!(read["records"], expected, "{read}");
     }
     let mut command = bench(&server, "rest", &["--rest-url", server.rest(), "--topic", "text"]);
     let open = report(command.args(["--records", "10", "--rate", "1000", "--record-size", "2"]));
     assert_eq!(open["latency_of"], "intended send time to answer");
     assert_eq!(stored(&server, "text", 2), 105);
+}
+
+#[test]
+fn a_registry_registers_and_looks_up() {
+    let server = Setup::new().start();
+    let registry = ["--registry-url", server.registry(), "--schemas", "20", "--connections", "3"];
+    let registered = report(&mut bench(&server, "registry", &registry));
+    assert_eq!((&registered["requests"], &registered["records"]), (&json!(20), &json!(20)));
+    let mut command = bench(&server, "registry", &registry);
+    let found = report(command.args(["--lookups", "50"]));
+    assert_eq!((&found["requests"], &found["settings"]["lookups"]), (&json!(50), &json!(50)));
+    let subjects = server.registry_http().get("/subjects").send().expect(200).json();
+    assert_eq!(subjects.as_array().unwrap().len(), 40, "{subjects}");
 }
 
 #[test]
@@ -126,6 +146,11 @@ fn what_cannot_be_measured_is_refused_with_a_sentence() {
         ),
         ("produce", &["--topic", "three", "--acks", "2"], "--acks must be 0, 1 or all"),
         ("produce", &["--topic", "three", "--compression", "rar"], "--compression must be one of"),
+        (
+            "produce",
+            &["--topic", "three", "--acks", "1", "--idempotent"],
+            "--idempotent needs --acks all",
+        ),
         ("produce", &["--records", "1"], "Missing required argument \"[topic]\""),
         ("consume", &["--topic", "none"], "there is no topic none\n"),
         ("consume", &["--topic", "three"], "topic three holds 0 records, 1 are to be read"),
@@ -142,7 +167,7 @@ fn what_cannot_be_measured_is_refused_with_a_sentence() {
     }
     let help = run(Command::new(program()).args(["bench", "--help"]));
     assert!(help.contains("Usage: ottla bench COMMAND"), "{help}");
-    for load in ["produce", "consume", "latency", "rest"] {
+    for load in ["produce", "consume", "latency", "rest", "rest-consume"] {
         let help = run(Command::new(program()).args(["bench", load, "--help"]));
         assert!(help.contains("--topic <topic>"), "{help}");
     }

@@ -58,8 +58,8 @@ struct Consume {
 
 /// What there is of a partition.
 #[derive(Debug, Clone, Copy)]
-struct Range {
-    partition: i32,
+pub(super) struct Range {
+    pub(super) partition: i32,
     leader: i32,
     begin: i64,
     end: i64,
@@ -77,15 +77,7 @@ impl Consume {
     async fn measure(&self, client: &Client) -> Result<Report, Failure> {
         let topic = topic::find(client, &self.topic).await?;
         let ranges = ranges(client, &topic).await?;
-        let available = ranges.iter().map(|range| (range.end - range.begin).unsigned_abs()).sum();
-        let wanted = self.records.unwrap_or(available);
-        if wanted > available || wanted == 0 {
-            return Err(Failure::other(format!(
-                "topic {} holds {available} records, {} are to be read",
-                self.topic,
-                wanted.max(1)
-            )));
-        }
+        let wanted = wanted(&self.topic, &ranges, self.records)?;
         let meter = Arc::new(Meter::new());
         let clients: Vec<Client> = (0..self.consumers).map(|_| another(client, 1)).collect();
         let mut readers = Vec::new();
@@ -129,8 +121,24 @@ impl Work for Consume {
     }
 }
 
+/// How many records to read: all, unless so many are asked for.
+///
+/// # Errors
+/// When there are not as many, or none.
+pub(super) fn wanted(topic: &str, ranges: &[Range], asked: Option<u64>) -> Result<u64, Failure> {
+    let available = ranges.iter().map(|range| (range.end - range.begin).unsigned_abs()).sum();
+    let wanted = asked.unwrap_or(available);
+    if wanted > available || wanted == 0 {
+        let least = wanted.max(1);
+        return Err(Failure::other(format!(
+            "topic {topic} holds {available} records, {least} are to be read"
+        )));
+    }
+    Ok(wanted)
+}
+
 /// The bounds of all partitions that hold something.
-async fn ranges(client: &Client, topic: &Topic) -> Result<Vec<Range>, Failure> {
+pub(super) async fn ranges(client: &Client, topic: &Topic) -> Result<Vec<Range>, Failure> {
     let begins = offsets(client, topic, OffsetSpec::Earliest).await?;
     let ends = offsets(client, topic, OffsetSpec::Latest).await?;
     let range = |partition: &client::Partition| {
@@ -159,7 +167,7 @@ pub(super) async fn offsets(
 }
 
 /// Deals the partitions out.
-fn divide(ranges: &[Range], consumers: usize) -> Vec<Vec<Range>> {
+pub(super) fn divide(ranges: &[Range], consumers: usize) -> Vec<Vec<Range>> {
     let mut hands = vec![Vec::new(); consumers];
     for (index, range) in ranges.iter().enumerate() {
         hands[index % consumers].push(*range);

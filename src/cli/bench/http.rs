@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -41,6 +41,37 @@ impl Url {
         let has_port = host.rsplit(']').next().is_some_and(|end| end.contains(':'));
         let authority = if has_port { host.to_owned() } else { format!("{host}:80") };
         Ok(Self { authority, prefix: path.trim_end_matches('/').to_owned() })
+    }
+
+    /// A whole request, as the next two. `path` begins with a slash, `accept` is a media type.
+    pub(super) fn get(&self, path: &str, accept: &str) -> Bytes {
+        self.request("GET", path, accept, "")
+    }
+
+    pub(super) fn delete(&self, path: &str, accept: &str) -> Bytes {
+        self.request("DELETE", path, accept, "")
+    }
+
+    pub(super) fn post(&self, path: &str, content_type: &str, body: &str, accept: &str) -> Bytes {
+        let length = body.len();
+        let rest =
+            format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}");
+        self.request("POST", path, accept, &rest)
+    }
+
+    /// `rest` is what follows the first headers, or nothing.
+    fn request(&self, method: &str, path: &str, accept: &str, rest: &str) -> Bytes {
+        let Self { authority, prefix } = self;
+        let rest = if rest.is_empty() { "\r\n" } else { rest };
+        let request = format!(
+            "{method} {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\nAccept: {accept}\r\n{rest}"
+        );
+        request.into()
+    }
+
+    /// As it is written.
+    pub(super) fn text(&self) -> String {
+        format!("http://{}{}", self.authority, self.prefix)
     }
 }
 
@@ -87,6 +118,15 @@ impl Connection {
             .map_err(|reason| {
                 Failure::other(format!("the request to {} failed: {reason}", self.authority))
             })
+    }
+
+    /// As [`Connection::call`]; the body of an answer that says that all went well.
+    pub(super) async fn expect(&mut self, request: &[u8]) -> Result<BytesMut, Failure> {
+        let (status, body) = self.call(request).await?;
+        if !(200..300).contains(&status) {
+            return Err(Failure::other(refusal(&self.authority, status, &body)));
+        }
+        Ok(body)
     }
 
     async fn exchange(&mut self, request: &[u8]) -> Result<(u16, BytesMut), String> {
@@ -153,6 +193,12 @@ impl Connection {
     }
 }
 
+/// What to say about an answer that is no success.
+pub(super) fn refusal(server: &str, status: u16, body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(body).chars().take(500).collect();
+    format!("{server} answered with {status}: {text}")
+}
+
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
 }
@@ -165,7 +211,8 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, String> {
     let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
     let status = status.and_then(|rest| rest.get(..3)?.parse().ok());
     let status = status.ok_or("the answer is not HTTP/1.1")?;
-    let mut framing = None;
+    // Such an answer has no body, and need not say so (RFC 9110, section 15.3.5).
+    let mut framing = (status == 204).then_some(Framing::Length(0));
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         let value = value.trim();
         if name.eq_ignore_ascii_case("transfer-encoding") && value.eq_ignore_ascii_case("chunked") {
@@ -224,6 +271,9 @@ mod tests {
         let chunked = b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n";
         let head = Head { length: chunked.len(), status: 404, framing: Framing::Chunked };
         assert_eq!(parse_head(chunked), Ok(Some(head)));
+        let nothing = b"HTTP/1.1 204 No Content\r\n\r\n";
+        let head = Head { length: nothing.len(), status: 204, framing: Framing::Length(0) };
+        assert_eq!(parse_head(nothing), Ok(Some(head)));
         for broken in [
             "SSH-2.0\r\n\r\n",
             "HTTP/1.1 2\r\n\r\n",

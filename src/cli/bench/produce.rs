@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use client::{Backoff, Client, Error, Purpose, Topic};
+use client::{Backoff, Client, Error, Purpose, Target, Topic};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use protocol::messages::ProduceRequest;
 use protocol::messages::produce::{PartitionProduceData, ProduceResponse, TopicProduceData};
-use protocol::records::{BatchBuilder, Compression};
+use protocol::messages::{InitProducerIdRequest, ProduceRequest};
+use protocol::records::{BatchBuilder, Compression, edit};
 use protocol::{ErrorCode, Records};
 use serde_json::json;
 
@@ -22,7 +22,7 @@ use super::{
     ACKS, Bench, JSON, Letters, PARTITIONS, RATE, RECORD_SIZE, Shape, TOPIC, Work, acks, acks_name,
     compression, count, partitions, rate, topic, value,
 };
-use crate::cli::options::{CLUSTER, Options, Tool, UsageError};
+use crate::cli::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError};
 use crate::cli::session::Failure;
 
 pub(super) const BENCH: Bench = Bench {
@@ -43,12 +43,19 @@ pub(super) const BENCH: Bench = Bench {
             ),
             ACKS,
             value("compression", "codec", "none, gzip, snappy, lz4 or zstd. (default: none)"),
+            IDEMPOTENT,
             RATE,
             JSON,
         ],
         common: CLUSTER,
     },
     read: |options| Ok(Box::new(Produce::read(options)?)),
+};
+
+const IDEMPOTENT: Spec = Spec {
+    name: "idempotent",
+    argument: Argument::None,
+    help: "Give every request in flight a producer id of its own, and its batches sequence numbers.",
 };
 
 /// Times that a batch is sent which finds its partition without a leader.
@@ -63,19 +70,26 @@ struct Produce {
     in_flight: usize,
     acks: i16,
     compression: Compression,
+    is_idempotent: bool,
     rate: Option<u64>,
 }
 
 impl Produce {
     fn read(options: &Options) -> Result<Self, UsageError> {
+        let acks = acks(options)?;
+        let is_idempotent = options.has(IDEMPOTENT.name);
+        if is_idempotent && acks != -1 {
+            return Err(UsageError("--idempotent needs --acks all".into()));
+        }
         Ok(Self {
             topic: options.required("topic")?.to_owned(),
             partitions: partitions(options)?,
             shape: Shape::read(options, "batch-records", 100)?,
             connections: count(options, "connections", 1)?,
             in_flight: count(options, "in-flight", 5)?,
-            acks: acks(options)?,
+            acks,
             compression: compression(options)?,
+            is_idempotent,
             rate: rate(options)?,
         })
     }
@@ -87,6 +101,14 @@ impl Produce {
         for client in &clients {
             for node in topic::leaders(&topic) {
                 round_trip(client, node, Purpose::Produce).await?;
+            }
+        }
+        let mut senders = Vec::new();
+        for client in &clients {
+            for _ in 0..self.in_flight {
+                let producer =
+                    if self.is_idempotent { Some(Producer::new(client).await?) } else { None };
+                senders.push((client.clone(), producer));
             }
         }
         let meter = Arc::new(Meter::new());
@@ -101,11 +123,9 @@ impl Produce {
             schedule: Schedule::start(self.shape.requests(), requests),
         });
         let mut load = Load::default();
-        for client in &clients {
-            for _ in 0..self.in_flight {
-                let (sending, client) = (Arc::clone(&sending), client.clone());
-                load.add(async move { sending.run(&client).await });
-            }
+        for (client, producer) in senders {
+            let sending = Arc::clone(&sending);
+            load.add(async move { sending.run(&client, producer).await });
         }
         load.run(&meter, self.shape.records).await?;
         let elapsed = sending.schedule.started().elapsed();
@@ -124,6 +144,7 @@ impl Produce {
                 "in_flight": self.in_flight,
                 "acks": acks_name(self.acks),
                 "compression": self.compression.name(),
+                "idempotent": self.is_idempotent,
                 "rate": self.rate,
             }),
             elapsed,
@@ -179,13 +200,16 @@ struct Sending {
 
 impl Sending {
     /// Sends one request after the other until none is left.
-    async fn run(&self, client: &Client) -> Result<(), Failure> {
+    async fn run(&self, client: &Client, mut producer: Option<Producer>) -> Result<(), Failure> {
         let partitions = &self.topic.partitions;
         while let Some(turn) = self.schedule.next().await {
             let index = turn.number % partitions.len() as u64;
             let partition = &partitions[index as usize];
             let records = self.shape.records_of(turn.number);
-            let batch = self.batches.get(&records).cloned().unwrap_or_default();
+            let mut batch = self.batches.get(&records).cloned().unwrap_or_default();
+            if let Some(producer) = &mut producer {
+                batch = producer.stamp(&batch, partition.id, records)?;
+            }
             let request = request(&self.topic, partition.id, self.acks, batch);
             send(client, &self.topic, partition.id, request, &self.meter).await?;
             let bytes = records * self.shape.record_size as u64;
@@ -198,6 +222,40 @@ impl Sending {
             }
         }
         Ok(())
+    }
+}
+
+/// What makes the batches of one sender idempotent.
+#[derive(Debug)]
+struct Producer {
+    id: i64,
+    epoch: i16,
+    /// The sequence number that comes next in each partition.
+    next: HashMap<i32, i32>,
+}
+
+impl Producer {
+    async fn new(client: &Client) -> Result<Self, Failure> {
+        let nobody = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: i32::MAX,
+            ..InitProducerIdRequest::default()
+        };
+        let answer = client.call(Target::Any, Purpose::General, nobody).await?;
+        Error::check(answer.error_code, None)?;
+        Ok(Self { id: answer.producer_id, epoch: answer.producer_epoch, next: HashMap::new() })
+    }
+
+    /// A copy of the batch that belongs to this producer.
+    fn stamp(&mut self, batch: &[u8], partition: i32, records: u64) -> Result<Bytes, Failure> {
+        let next = self.next.entry(partition).or_default();
+        let mut stamped = batch.to_vec();
+        edit::set_producer(&mut stamped, self.id, self.epoch, *next)
+            .map_err(|error| Failure::other(error.to_string()))?;
+        // After the largest number comes 0.
+        let after = (i64::from(*next) + i64::try_from(records).unwrap_or_default()) & 0x7fff_ffff;
+        *next = i32::try_from(after).unwrap_or_default();
+        Ok(stamped.into())
     }
 }
 
@@ -299,6 +357,20 @@ mod tests {
             assert_eq!(all[0].header().records_count, 10, "{codec}");
             all[0].verify_crc().unwrap();
             assert!(all[0].record_section(1 << 20).unwrap().len() > 1_000, "{codec}");
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_go_on_and_begin_again_at_their_end() {
+        let plain = batch(10, 10, Compression::None);
+        let mut producer = Producer { id: 7, epoch: 1, next: HashMap::from([(2, i32::MAX - 5)]) };
+        for (partition, sequence) in [(2, i32::MAX - 5), (2, 4), (1, 0), (1, 10)] {
+            let stamped = producer.stamp(&plain, partition, 10).unwrap();
+            let stamped = Batch::from_bytes(stamped).unwrap();
+            stamped.verify_crc().unwrap();
+            let header = stamped.header();
+            assert_eq!((header.producer_id, header.producer_epoch), (7, 1));
+            assert_eq!(header.base_sequence, sequence, "partition {partition}");
         }
     }
 

@@ -1,4 +1,7 @@
 //! `ottla bench rest`: sends records to a REST proxy (Confluent API v2).
+//!
+//! Values of Avro are records of one string. The first request, before the clock
+//! starts, carries the schema; all others its id.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::http::{Connection, Url};
+use super::http::{Connection, Url, refusal};
 use super::load::Load;
 use super::meter::Meter;
 use super::report::Report;
@@ -21,7 +24,7 @@ use super::{
     Bench, JSON, Letters, PARTITIONS, RATE, RECORD_SIZE, Shape, TOPIC, Work, count, partitions,
     rate, topic, value,
 };
-use crate::cli::options::{CLUSTER, Options, Tool, UsageError};
+use crate::cli::options::{CLUSTER, Options, Spec, Tool, UsageError};
 use crate::cli::session::Failure;
 
 pub(super) const BENCH: Bench = Bench {
@@ -29,7 +32,7 @@ pub(super) const BENCH: Bench = Bench {
     tool: Tool {
         about: "Send records to a REST proxy. The cluster is only asked when --partitions is given.",
         options: &[
-            value("rest-url", "url", "Where the proxy is. (default: http://localhost:8082)"),
+            REST_URL,
             TOPIC,
             PARTITIONS,
             value("records", "count", "How many records to send. (default: 100000)"),
@@ -40,7 +43,7 @@ pub(super) const BENCH: Bench = Bench {
                 "count",
                 "Connections, each with one request under way. (default: 1)",
             ),
-            value("format", "json|binary", "The embedded format. (default: json)"),
+            FORMAT,
             RATE,
             JSON,
         ],
@@ -49,17 +52,39 @@ pub(super) const BENCH: Bench = Bench {
     read: |options| Ok(Box::new(Rest::read(options)?)),
 };
 
+pub(super) const REST_URL: Spec =
+    value("rest-url", "url", "Where the proxy is. (default: http://localhost:8082)");
+pub(super) const FORMAT: Spec =
+    value("format", "json|binary|avro", "The embedded format. (default: json)");
+
+const ACCEPT: &str = "application/vnd.kafka.v2+json";
+/// The schema of Avro values.
+const SCHEMA: &str =
+    r#"{"type":"record","name":"Benchmark","fields":[{"name":"text","type":"string"}]}"#;
+
+/// An embedded format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     Json,
     Binary,
+    Avro,
 }
 
 impl Format {
-    fn name(self) -> &'static str {
+    pub(super) fn read(options: &Options) -> Result<Self, UsageError> {
+        match options.value(FORMAT.name)? {
+            None | Some("json") => Ok(Self::Json),
+            Some("binary") => Ok(Self::Binary),
+            Some("avro") => Ok(Self::Avro),
+            Some(_) => Err(UsageError("--format must be json, binary or avro".into())),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
             Self::Binary => "binary",
+            Self::Avro => "avro",
         }
     }
 
@@ -72,6 +97,10 @@ impl Format {
                 format!("\"{}\"", String::from_utf8_lossy(&text))
             }
             Self::Binary => format!("\"{}\"", BASE64_STANDARD.encode(letters.take(size))),
+            Self::Avro => {
+                let text = letters.take(size);
+                format!("{{\"text\":\"{}\"}}", String::from_utf8_lossy(&text))
+            }
         }
     }
 }
@@ -89,24 +118,14 @@ struct Rest {
 
 impl Rest {
     fn read(options: &Options) -> Result<Self, UsageError> {
-        let url = options.value("rest-url")?.unwrap_or("http://localhost:8082");
-        let topic = options.required("topic")?.to_owned();
-        // What a topic may be called needs no escapes in a path.
-        if !topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-            return Err(UsageError(format!("{topic} is not the name of a topic")));
-        }
         let shape = Shape::read(options, "records-per-request", 1)?;
-        let format = match options.value("format")? {
-            None | Some("json") => Format::Json,
-            Some("binary") => Format::Binary,
-            Some(_) => return Err(UsageError("--format must be json or binary".into())),
-        };
+        let format = Format::read(options)?;
         if format == Format::Json && shape.record_size < 2 {
             return Err(UsageError("--record-size must be at least 2 with --format json".into()));
         }
         Ok(Self {
-            url: Url::parse(url).map_err(UsageError)?,
-            topic,
+            url: rest_url(options)?,
+            topic: topic_in_path(options)?,
             partitions: partitions(options)?,
             shape,
             connections: count(options, "connections", 1)?,
@@ -123,8 +142,12 @@ impl Rest {
         for _ in 0..self.connections {
             connections.push(Connection::open(&self.url).await?);
         }
+        let schema = match (self.format, connections.first_mut()) {
+            (Format::Avro, Some(connection)) => self.schema_id(connection).await?,
+            _ => String::new(),
+        };
         let meter = Arc::new(Meter::new());
-        let requests = self.requests();
+        let requests = self.requests(&schema);
         let rate = self.rate.map(|rate| rate as f64 / self.shape.per_request as f64);
         let sending = Arc::new(Sending {
             shape: self.shape,
@@ -141,7 +164,7 @@ impl Rest {
         Ok(Report {
             bench: BENCH.name,
             settings: json!({
-                "rest_url": format!("http://{}{}", self.url.authority, self.url.prefix),
+                "rest_url": self.url.text(),
                 "topic": self.topic,
                 "partitions": self.partitions,
                 "records": self.shape.records,
@@ -162,30 +185,50 @@ impl Rest {
 
     /// A request for each number of records that one has: that of most of
     /// them, and that of the last.
-    fn requests(&self) -> HashMap<u64, Bytes> {
+    fn requests(&self, schema: &str) -> HashMap<u64, Bytes> {
         let last = self.shape.records_of(self.shape.requests() - 1);
-        [self.shape.per_request, last].into_iter().map(|it| (it, self.request(it))).collect()
+        let build = |records| (records, self.request(records, schema));
+        [self.shape.per_request, last].into_iter().map(build).collect()
     }
 
-    fn request(&self, records: u64) -> Bytes {
+    /// `schema` is the member of the body that names the schema, with a comma after it.
+    fn request(&self, records: u64, schema: &str) -> Bytes {
         let mut letters = Letters::new();
         let mut record = || {
             let value = self.format.value(&mut letters, self.shape.record_size);
             format!("{{\"value\":{value}}}")
         };
         let records: Vec<String> = (0..records).map(|_| record()).collect();
-        let body = format!("{{\"records\":[{}]}}", records.join(","));
-        let Self { url, topic, format, .. } = self;
-        let head = format!(
-            "POST {}/topics/{topic} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/vnd.kafka.{}.v2+json\r\n\
-             Accept: application/vnd.kafka.v2+json\r\nContent-Length: {}\r\n\r\n",
-            url.prefix,
-            url.authority,
-            format.name(),
-            body.len()
-        );
-        Bytes::from(head + &body)
+        let body = format!("{{{schema}\"records\":[{}]}}", records.join(","));
+        let content_type = format!("application/vnd.kafka.{}.v2+json", self.format.name());
+        self.url.post(&format!("/topics/{}", self.topic), &content_type, &body, ACCEPT)
     }
+
+    /// Sends a record with its schema, and gives what names it from then on.
+    async fn schema_id(&self, connection: &mut Connection) -> Result<String, Failure> {
+        let schema = format!("\"value_schema\":{},", json!(SCHEMA));
+        let (status, body) = connection.call(&self.request(1, &schema)).await?;
+        check(status, &body, 1).map_err(Failure::other)?;
+        let produced = serde_json::from_slice::<Produced>(&body);
+        let id = produced.ok().and_then(|produced| produced.value_schema_id);
+        let id = id.ok_or_else(|| Failure::other("the proxy answered without the schema's id"))?;
+        Ok(format!("\"value_schema_id\":{id},"))
+    }
+}
+
+/// The value of `--rest-url`.
+pub(super) fn rest_url(options: &Options) -> Result<Url, UsageError> {
+    let url = options.value(REST_URL.name)?.unwrap_or("http://localhost:8082");
+    Url::parse(url).map_err(UsageError)
+}
+
+/// The value of `--topic`, which needs no escapes in a path.
+pub(super) fn topic_in_path(options: &Options) -> Result<String, UsageError> {
+    let topic = options.required(TOPIC.name)?;
+    if !topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+        return Err(UsageError(format!("{topic} is not the name of a topic")));
+    }
+    Ok(topic.to_owned())
 }
 
 impl Work for Rest {
@@ -220,6 +263,7 @@ impl Sending {
 #[derive(Deserialize)]
 struct Produced {
     offsets: Vec<Offset>,
+    value_schema_id: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -231,8 +275,7 @@ struct Offset {
 /// Refuses every answer but one that says that all records are written.
 fn check(status: u16, body: &[u8], records: u64) -> Result<(), String> {
     if status != 200 {
-        let text: String = String::from_utf8_lossy(body).chars().take(500).collect();
-        return Err(format!("the proxy answered with {status}: {text}"));
+        return Err(refusal("the proxy", status, body));
     }
     let produced: Produced = serde_json::from_slice(body)
         .map_err(|error| format!("the answer of the proxy cannot be read: {error}"))?;
