@@ -35,7 +35,7 @@ async fn produce(body: web::Bytes) -> HttpResponse {
             "{comma}{{\"partition\":0,\"offset\":{offset},\"error_code\":null,\"error\":null}}"
         );
     }
-    answer.push_str("],\"key_schema_id\":null,\"value_schema_id\":null}");
+    answer.push_str("],\"key_schema_id\":null,\"value_schema_id\":1}");
     // So that nothing of the parsing can be left out.
     std::hint::black_box(bytes);
     HttpResponse::Ok().content_type("application/vnd.kafka.v2+json").body(answer)

@@ -1,75 +1,94 @@
-//! `scripts/bench`: what producing over REST costs, beside a bare HTTP server
-//! that parses the same bodies and answers the same bytes (the floor).
+//! `scripts/bench`: what Ottla does in a second, and what that costs, beside
+//! Apache Kafka and beside a bare HTTP server.
 //!
-//! Server and clients share the machine, so throughput alone says little: what
-//! counts is the work done per second of the server's CPU time, and the ratio
-//! of the two servers in one run. They take turns, so that a change of the
-//! machine's speed hits both.
-//!
-//! Called with a file name, the program writes the page of the results there.
+//! Servers and load generators share the machine, so throughput alone says
+//! little: the work done per second of the server's CPU time counts as much.
+//! Servers take turns, so that a change of the machine's speed hits all of them.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by panicking")]
 #![allow(clippy::print_stdout, reason = "its output is for a terminal")]
 
+mod cases;
 mod floor;
-mod load;
-mod report;
+mod generator;
+mod guard;
+mod machine;
+mod page;
+mod plot;
+mod results;
 mod servers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use load::{Load, Outcome};
-use report::{Results, Row};
-use servers::Server;
+use cases::Cases;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Keep-alive connections of the clients.
-const CONNECTIONS: usize = 64;
-/// How often each server is measured, in turns.
-const ROUNDS: usize = 3;
-/// Records of each request, and requests of each measurement.
-const LOADS: [(usize, u64); 3] = [(1, 400_000), (100, 60_000), (1000, 10_000)];
+const USAGE: &str = "usage: scripts/bench [all | guard | CASES...]
 
-fn main() {
-    // `cargo bench` adds flags of its own.
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    match arguments.next().as_deref() {
-        Some("--floor") => floor::serve(),
-        page => {
-            let text = report::page(&measure());
-            println!("{text}");
-            if let Some(page) = page {
-                std::fs::write(PathBuf::from(page), text).unwrap();
-            }
-        }
-    }
+Without arguments the core set runs, at most 20 minutes after the build; `all` adds
+what takes long or much space. With names only those run. Each of them writes
+docs/benchmarks.md. `guard` prints five ratios to compare with those of another
+version, and writes nothing.
+
+Cases:";
+
+/// How it is measured.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    /// Where the servers keep their data.
+    pub(crate) folder: PathBuf,
+    /// How often each server is measured, in turns.
+    pub(crate) rounds: usize,
+    /// About how long one measurement takes.
+    pub(crate) seconds: f64,
+    /// Whether that what takes long or much space is wanted, too.
+    pub(crate) is_full: bool,
 }
 
-/// Runs all loads against both servers.
-fn measure() -> Results {
-    let folder = tempfile::tempdir().unwrap();
-    let floor = Server::floor(folder.path());
-    let ottla = Server::ottla(folder.path());
-    let (start_time, idle_mib) = (ottla.start_time, ottla.resident_mib());
-    let mut rows = vec![];
-    for (records, requests) in LOADS {
-        let load = Load { records, requests, connections: CONNECTIONS };
-        // So that the topic is there, and both have warmed up.
-        for server in [&floor, &ottla] {
-            Load { requests: requests / 10, ..load }.run(server);
-        }
-        let (mut of_floor, mut of_ottla) = (Outcome::default(), Outcome::default());
-        for round in 0..ROUNDS {
-            eprintln!("{records} records per request, round {} of {ROUNDS}", round + 1);
-            of_ottla.add(load.run(&ottla));
-            of_floor.add(load.run(&floor));
-        }
-        rows.push(Row { load, ottla: of_ottla, floor: of_floor });
+fn main() -> ExitCode {
+    // `cargo bench` adds flags of its own.
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let names: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if names == ["--floor"] {
+        floor::serve();
+        return ExitCode::SUCCESS;
     }
-    let single = Load { records: 1, requests: 20_000, connections: 1 };
-    single.run(&ottla);
-    rows.push(Row { load: single, ottla: single.run(&ottla), floor: single.run(&floor) });
-    Results { start_time, idle_mib, rows }
+    let is_full = names == ["all"];
+    let is_guard = names == ["guard"];
+    let chosen: Option<Vec<&Cases>> = match names[..] {
+        [] | ["all" | "guard"] => Some(cases::ALL.iter().collect()),
+        _ => names.iter().map(|name| cases::ALL.iter().find(|it| it.name == *name)).collect(),
+    };
+    let Some(chosen) = chosen else {
+        eprintln!("{USAGE}");
+        cases::ALL.iter().for_each(|cases| eprintln!("  {:12}{}", cases.name, cases.about));
+        return ExitCode::from(2);
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = root.join("target");
+    std::fs::create_dir_all(&target).unwrap();
+    let folder = tempfile::Builder::new().prefix("bench").tempdir_in(&target).unwrap();
+    // There a sync costs nothing.
+    if machine::file_system(folder.path()) == "tmpfs" {
+        eprintln!("{} is on tmpfs: put it on a disk", target.display());
+        return ExitCode::FAILURE;
+    }
+    let bench = Bench { folder: folder.path().to_owned(), rounds: 3, seconds: 2.0, is_full };
+    if is_guard {
+        println!("{}", guard::ratios(&bench));
+        return ExitCode::SUCCESS;
+    }
+    let docs = root.join("docs");
+    for cases in chosen {
+        eprintln!("== {}", cases.name);
+        let section = (cases.measure)(&bench, cases.section(&bench));
+        page::keep(&docs, &section);
+        println!("{}", page::section(&section));
+    }
+    page::write(&docs);
+    ExitCode::SUCCESS
 }
