@@ -1,35 +1,37 @@
 //! Which version of which API a broker is spoken to in.
 
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-
 use protocol::messages::ApiVersionsResponse;
 use protocol::{ApiKey, DecodeError, ErrorCode, Frame, Message, Reader, decode_response_header};
 
-/// The versions that client and broker have in common.
+/// The versions that client and broker have in common. Each connection has some,
+/// so they are kept small.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Versions(BTreeMap<ApiKey, RangeInclusive<i16>>);
+pub(crate) struct Versions(Box<[Common]>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Common {
+    api: ApiKey,
+    min: i16,
+    max: i16,
+}
 
 impl Versions {
     /// The highest version not above `at_most`; `None` when there is none.
     pub(crate) fn highest(&self, api: ApiKey, at_most: i16) -> Option<i16> {
-        let common = self.0.get(&api)?;
-        let version = at_most.min(*common.end());
-        common.contains(&version).then_some(version)
+        let common = self.0.iter().find(|common| common.api == api)?;
+        let version = at_most.min(common.max);
+        (version >= common.min).then_some(version)
     }
 
     fn of(response: &ApiVersionsResponse) -> Self {
-        let mut common = BTreeMap::new();
-        for offered in &response.api_keys {
-            let Some(api) = ApiKey::from_i16(offered.api_key) else { continue };
+        let common = response.api_keys.iter().filter_map(|offered| {
+            let api = ApiKey::from_i16(offered.api_key)?;
             let ours = api.versions();
-            let range =
-                offered.min_version.max(*ours.start())..=offered.max_version.min(*ours.end());
-            if !range.is_empty() {
-                common.insert(api, range);
-            }
-        }
-        Self(common)
+            let min = offered.min_version.max(*ours.start());
+            let max = offered.max_version.min(*ours.end());
+            (min <= max).then_some(Common { api, min, max })
+        });
+        Self(common.collect())
     }
 }
 

@@ -150,7 +150,9 @@ impl<R: Requests, A: Answers> Connection<R, A> {
                 }
                 frame = self.requests.next(), if self.waiting.len() <= APPENDED_AHEAD => {
                     match frame {
-                        Ok(Some(frame)) => self.take(frame).await?,
+                        // A connection that waits for its client has no room for all that
+                        // a request may need.
+                        Ok(Some(frame)) => Box::pin(self.take(frame)).await?,
                         // Whoever shut only its sending side still reads what it asked for.
                         ended => {
                             self.drain().await?;

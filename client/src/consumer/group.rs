@@ -7,6 +7,7 @@
 
 use std::cmp::min;
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,15 +71,21 @@ impl GroupTask {
                 self.wait(None).await;
                 continue;
             }
-            let step = self.membership.next_step(Instant::now());
             let cancel = self.cancel.clone();
+            // All the time but for some moments a member waits: then it has no room for all
+            // that it could do.
+            let step: Pin<Box<dyn Future<Output = ()> + Send>> =
+                match self.membership.next_step(Instant::now()) {
+                    Step::Wait(until) => Box::pin(self.rest(until)),
+                    step => Box::pin(self.do_step(step)),
+                };
             tokio::select! {
-                () = self.do_step(step) => self.publish(),
+                () = step => self.publish(),
                 // Whatever the step was: what is left to do is to leave.
                 () = cancel.cancelled() => {}
             }
         }
-        self.leave().await;
+        Box::pin(self.leave()).await;
         self.shared.release_connections();
     }
 
@@ -98,7 +105,7 @@ impl GroupTask {
             self.membership.rejoin("the subscription changed");
         }
         if !uses_group && self.membership.leave_request().is_some() {
-            self.leave().await;
+            Box::pin(self.leave()).await;
         }
         uses_group
     }
@@ -144,10 +151,7 @@ impl GroupTask {
                 self.membership.heartbeat_answered(now(), answer);
                 self.look_if_due().await;
             }
-            Step::Wait(until) => {
-                self.wait(Some(until)).await;
-                self.look_if_due().await;
-            }
+            Step::Wait(until) => self.rest(until).await,
             Step::Failed(code) => {
                 let failure = ConsumerError::Group { group: self.group_id.clone(), code };
                 self.fail(failure).await;
@@ -189,7 +193,7 @@ impl GroupTask {
         {
             self.wait(None).await;
         }
-        self.leave().await;
+        Box::pin(self.leave()).await;
         self.membership =
             Membership::new(self.group_id.clone(), &self.shared.config, Instant::now());
     }
@@ -310,6 +314,12 @@ impl GroupTask {
         if self.membership.coordinator().is_none() {
             state.coordinator = None;
         }
+    }
+
+    /// Waits, and looks at the topics when it is time for that.
+    async fn rest(&mut self, until: Instant) {
+        self.wait(Some(until)).await;
+        Box::pin(self.look_if_due()).await;
     }
 
     async fn look_if_due(&mut self) {
