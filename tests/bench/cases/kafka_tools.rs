@@ -18,7 +18,7 @@ pub(super) const CASES: Cases = Cases {
 
 const TOPIC: &str = "tools";
 /// Of 1 KiB; also consumed.
-const RECORDS: u64 = 500_000;
+const RECORDS: u64 = 200_000;
 /// As many as EndToEndLatency sends, one at a time.
 const ROUND_TRIPS: u64 = 2_000;
 
