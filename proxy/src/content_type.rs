@@ -362,6 +362,13 @@ impl<'a> Accept<'a> {
         values.flat_map(|value| value.split(',')).filter_map(Range::parse)
     }
 
+    /// All that is accepted, if that is one type without parameters, as it mostly is.
+    fn only(self) -> Option<&'a str> {
+        let mut values = self.headers.get_all(header::ACCEPT);
+        let only = values.next()?;
+        values.next().is_none().then(|| only.to_str().ok())?
+    }
+
     /// Whether there is an Accept header that says anything.
     fn is_given(self) -> bool {
         self.headers.get_all(header::ACCEPT).any(|value| !value.is_empty())
@@ -370,6 +377,10 @@ impl<'a> Accept<'a> {
     /// The best offer: that of the highest weight, then the one that the
     /// server prefers, then the first.
     fn choose(self, offers: &[Offer], own: Option<MediaType>) -> Option<MediaType> {
+        let is_only = |Offer(media_type, _): &&Offer| self.only() == Some(media_type.as_str());
+        if let Some(Offer(only, _)) = offers.iter().find(is_only) {
+            return Some(*only);
+        }
         let own = own.filter(|own| self.ranges().any(|range| range.names(*own)));
         let mut best: Option<(u16, u8, MediaType)> = None;
         for &Offer(media_type, preference) in offers {

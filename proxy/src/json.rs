@@ -245,17 +245,26 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes what needs no look: eight bytes at a time without quote,
-    /// backslash or control character.
+    /// Passes what needs no look: bytes without quote, backslash or control
+    /// character, many at a time.
     #[inline]
     fn skip_plain(&mut self) {
-        while let Some(eight) = self.text.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+        // Names and short values end in the first eight bytes.
+        let Some(mut rest) = self.text.get(self.at..) else { return };
+        while let Some((eight, after)) = rest.split_first_chunk::<8>() {
             let special = special_bytes(u64::from_le_bytes(*eight));
             if special != 0 {
                 self.at += special.trailing_zeros() as usize / 8;
                 return;
             }
             self.at += 8;
+            rest = after;
+            while let Some((block, after)) = rest.split_first_chunk::<BLOCK>()
+                && is_plain(block)
+            {
+                self.at += BLOCK;
+                rest = after;
+            }
         }
     }
 
@@ -332,6 +341,20 @@ impl<'a> Scanner<'a> {
             column: before.len() - line_start + 1,
         }
     }
+}
+
+/// Bytes of a long string that are looked at together.
+const BLOCK: usize = 32;
+
+/// Whether there is no quote, backslash or control character. Numbers in place of
+/// conditions, and no way out early, let the compiler compare many bytes at a time.
+#[inline]
+fn is_plain(block: &[u8; BLOCK]) -> bool {
+    let mut special = 0;
+    for &byte in block {
+        special |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20);
+    }
+    special == 0
 }
 
 /// The highest bit of each byte that is a quote, a backslash or a control

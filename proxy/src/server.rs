@@ -9,6 +9,7 @@ use actix_web::http::KeepAlive;
 use actix_web::web;
 use actix_web::{App as ActixApp, HttpServer};
 use client::Client;
+use client::producer::WakeGroup;
 use registry::SchemaSource;
 use tokio::task::JoinHandle;
 
@@ -58,7 +59,12 @@ pub async fn serve(
     let app = Arc::new(App::new(config, client, schemas));
     let state = Arc::clone(&app);
     let mut server = HttpServer::new(move || {
+        // Called on each worker thread, and ends with it.
+        let wake_group = Arc::new(WakeGroup::default());
+        let group = Arc::clone(&wake_group);
+        actix_web::rt::spawn(async move { group.run().await });
         ActixApp::new()
+            .app_data(web::Data::from(wake_group))
             .wrap(surroundings.clone())
             .configure(|service| app::routes(&state, service))
             .default_service(web::to(app::not_found))

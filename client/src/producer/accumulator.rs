@@ -15,6 +15,7 @@ use super::answer::Failure;
 use super::call::Call;
 use super::identity::Identity;
 use super::partition::{Next, Now, Partition, Shipment};
+use super::pending::Endings;
 use super::{Appended, ProduceError, ProducerConfig};
 use crate::Topic;
 
@@ -107,6 +108,8 @@ pub(super) struct Accumulator {
     /// Partitions that have something to send and no identity to do so.
     nameless: Vec<Key>,
     identity: Option<Identity>,
+    /// Calls that are over, until their callers are told.
+    endings: Endings,
     /// Somebody watches the deadlines.
     watched: bool,
     flushing: usize,
@@ -125,6 +128,7 @@ impl Accumulator {
             leaderless: Vec::new(),
             nameless: Vec::new(),
             identity: None,
+            endings: Endings::default(),
             watched: false,
             flushing: 0,
             closed: false,
@@ -203,6 +207,11 @@ impl Accumulator {
     /// Nodes that were not known before, with the call to those who send to them.
     pub(super) fn take_new_nodes(&mut self) -> Vec<(i32, Arc<Notify>)> {
         std::mem::take(&mut self.new_nodes)
+    }
+
+    /// Calls that are over since the last time.
+    pub(super) fn take_endings(&mut self) -> Endings {
+        std::mem::take(&mut self.endings)
     }
 
     /// The next request to a node.
@@ -288,7 +297,7 @@ impl Accumulator {
             if answer.as_ref().is_err_and(|failure| failure.stale_leader) {
                 slot.leader = None;
             }
-            slot.partition.answered(number, answer, now, &self.config);
+            slot.partition.answered(number, answer, now, &self.config, &mut self.endings);
             self.list(key);
         }
     }
@@ -317,7 +326,8 @@ impl Accumulator {
                 if now - since >= UNKNOWN_TOPIC_PATIENCE {
                     slot.unknown_since = None;
                     let (topic, partition) = (slot.topic.clone(), slot.index);
-                    slot.partition.fail_all(&ProduceError::UnknownPartition { topic, partition });
+                    let error = ProduceError::UnknownPartition { topic, partition };
+                    slot.partition.fail_all(&error, &mut self.endings);
                 }
                 continue;
             };
@@ -348,7 +358,7 @@ impl Accumulator {
         for key in std::mem::take(&mut self.nameless) {
             if let Some(slot) = self.slots.get_mut(key) {
                 slot.listed = false;
-                slot.partition.fail_all(error);
+                slot.partition.fail_all(error, &mut self.endings);
             }
         }
     }
@@ -371,7 +381,7 @@ impl Accumulator {
             if !slot.partition.has_work() {
                 continue;
             }
-            let deadline = slot.partition.expire(now, &self.config);
+            let deadline = slot.partition.expire(now, &self.config, &mut self.endings);
             next = [next, deadline].into_iter().flatten().min();
             self.list(key);
         }
@@ -405,7 +415,7 @@ impl Accumulator {
     /// Ends all calls.
     pub(super) fn fail_all(&mut self, error: &ProduceError) {
         for slot in &mut self.slots {
-            slot.partition.fail_all(error);
+            slot.partition.fail_all(error, &mut self.endings);
         }
     }
 

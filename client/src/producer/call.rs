@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use protocol::records::RecordBuffer;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
-use super::{Appended, Delivery, ProduceError, Run};
+use super::pending::{Caller, Endings};
+use super::{Appended, Delivery, PendingDelivery, ProduceError, Run};
 
 /// See the module. Goes on without its caller.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ struct State {
     /// Records whose fate is not known.
     open: usize,
     runs: Vec<Run>,
-    caller: Option<oneshot::Sender<Delivery>>,
+    caller: Option<Caller>,
     /// Those who wait for the end of all calls; dropped with the last record.
     watchers: Vec<mpsc::Sender<()>>,
 }
@@ -37,8 +38,8 @@ impl Call {
         since: Instant,
         deadline: Instant,
         memory: Option<OwnedSemaphorePermit>,
-    ) -> (Arc<Self>, oneshot::Receiver<Delivery>) {
-        let (caller, delivery) = oneshot::channel();
+    ) -> (Arc<Self>, PendingDelivery) {
+        let (caller, delivery) = PendingDelivery::new();
         let state = State {
             open: records.len(),
             runs: Vec::new(),
@@ -49,8 +50,14 @@ impl Call {
         (Arc::new(call), delivery)
     }
 
-    /// Says what became of some of the records. Only the first word counts.
-    pub(super) fn settle(&self, range: Range<usize>, outcome: Result<Appended, ProduceError>) {
+    /// Says what became of some of the records. Only the first word counts; the
+    /// last one ends the call.
+    pub(super) fn settle(
+        &self,
+        range: Range<usize>,
+        outcome: Result<Appended, ProduceError>,
+        endings: &mut Endings,
+    ) {
         let mut state = self.state.lock();
         if !state.is_open(&range) {
             return;
@@ -60,10 +67,9 @@ impl Call {
         if state.open > 0 {
             return;
         }
-        state.watchers.clear();
+        let watchers = std::mem::take(&mut state.watchers);
         if let Some(caller) = state.caller.take() {
-            // Nobody listens when the caller has gone, which is its right.
-            let _ = caller.send(Delivery::new(std::mem::take(&mut state.runs)));
+            endings.push(caller, Delivery::new(std::mem::take(&mut state.runs)), watchers);
         }
     }
 
@@ -91,6 +97,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -102,13 +110,16 @@ mod tests {
         let (watcher, mut watch) = mpsc::channel(1);
         call.watch(&watcher);
         drop(watcher);
-        call.settle(1..3, Err(ProduceError::Closed));
-        call.settle(1..3, Ok(Appended { base_offset: 1, log_append_time: -1 }));
+        let mut endings = Endings::default();
+        call.settle(1..3, Err(ProduceError::Closed), &mut endings);
+        call.settle(1..3, Ok(Appended { base_offset: 1, log_append_time: -1 }), &mut endings);
         assert!(call.is_open(&(0..1)) && !call.is_open(&(2..3)));
-        assert!(delivery.try_recv().is_err());
+        std::mem::take(&mut endings).tell();
+        assert!((&mut delivery).now_or_never().is_none());
         assert!(matches!(watch.try_recv(), Err(mpsc::error::TryRecvError::Empty)));
-        call.settle(0..1, Ok(Appended { base_offset: 7, log_append_time: -1 }));
-        let delivery = delivery.try_recv().unwrap();
+        call.settle(0..1, Ok(Appended { base_offset: 7, log_append_time: -1 }), &mut endings);
+        endings.tell();
+        let delivery = delivery.now_or_never().unwrap().unwrap();
         assert_eq!(delivery.records().next().unwrap().unwrap(), 7);
         assert_eq!(delivery.records().filter(Result::is_err).count(), 2);
         assert!(matches!(watch.try_recv(), Err(mpsc::error::TryRecvError::Disconnected)));

@@ -25,6 +25,7 @@ mod error;
 mod identity;
 mod partition;
 mod partitioner;
+mod pending;
 mod request;
 mod sender;
 #[cfg(test)]
@@ -32,23 +33,23 @@ mod simulation;
 
 use std::iter;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 pub use config::{Acks, ProducerConfig};
 pub use delivery::{Appended, Delivery, Run};
 pub use error::ProduceError;
 pub use partitioner::{Partitioner, murmur2, partition_for_key};
+pub use pending::{PendingDelivery, WakeGroup};
 
 use protocol::Str;
 use protocol::records::{HEADER_SIZE, RecordBuffer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::DropGuard;
 
 use self::call::Call;
 use self::partitioner::Sticky;
+use self::pending::Endings;
 use self::sender::Shared;
 use crate::{Client, Error, Topic};
 
@@ -71,20 +72,6 @@ struct Inner {
     memory: Arc<Semaphore>,
     memory_bytes: usize,
     _stop_on_drop: DropGuard,
-}
-
-/// The answer to a call that was taken.
-#[derive(Debug)]
-#[must_use = "it tells what became of the records"]
-pub struct PendingDelivery(oneshot::Receiver<Delivery>);
-
-impl Future for PendingDelivery {
-    type Output = Result<Delivery, ProduceError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let delivery = ready!(Pin::new(&mut self.0).poll(context));
-        Poll::Ready(delivery.map_err(|_| ProduceError::Closed))
-    }
 }
 
 impl Producer {
@@ -152,26 +139,60 @@ impl Producer {
         partition: i32,
         records: RecordBuffer,
     ) -> Result<PendingDelivery, ProduceError> {
-        let Inner { shared, sticky, .. } = &*self.inner;
+        let shared = &self.inner.shared;
         let deadline = Instant::now() + shared.config.max_block;
         let topic = self.topic(topic, partition, deadline).await?;
         if records.is_empty() {
-            let (sender, receiver) = oneshot::channel();
-            let _ = sender.send(Delivery::new(Vec::new()));
-            return Ok(PendingDelivery(receiver));
+            return Ok(PendingDelivery::of_nothing());
         }
-        let bytes = records.size_in_bytes();
         let memory = self.reserve(&records, deadline).await?;
+        self.take(&topic, partition, records, memory)
+    }
+
+    /// As [`Producer::enqueue`] for a topic that is known, if that takes no waiting;
+    /// otherwise gives the records back.
+    pub fn try_enqueue(
+        &self,
+        topic: &Topic,
+        partition: i32,
+        records: RecordBuffer,
+    ) -> Result<Result<PendingDelivery, ProduceError>, RecordBuffer> {
+        if topic.partition(partition).is_none() {
+            return Err(records);
+        }
+        if records.is_empty() {
+            return Ok(Ok(PendingDelivery::of_nothing()));
+        }
+        let size = records.wire_size(0..records.len()) + CALL_OVERHEAD;
+        let memory = u32::try_from(size).ok().and_then(|permits| {
+            Arc::clone(&self.inner.memory).try_acquire_many_owned(permits).ok()
+        });
+        match memory {
+            Some(memory) => Ok(self.take(topic, partition, records, memory)),
+            None => Err(records),
+        }
+    }
+
+    /// Gives records that have their memory a place in the order of the partition.
+    fn take(
+        &self,
+        topic: &Topic,
+        partition: i32,
+        records: RecordBuffer,
+        memory: OwnedSemaphorePermit,
+    ) -> Result<PendingDelivery, ProduceError> {
+        let Inner { shared, sticky, .. } = &*self.inner;
+        let bytes = records.size_in_bytes();
         let ranges = self.sendable(&records);
         let since = Instant::now();
         let (call, delivery) =
             Call::new(records, since, since + shared.config.delivery_timeout, Some(memory));
         self.refuse_too_large(&call, &ranges);
         if !ranges.is_empty() {
-            shared.accumulate(|accumulator| accumulator.push(&topic, partition, &call, &ranges))?;
+            shared.accumulate(|accumulator| accumulator.push(topic, partition, &call, &ranges))?;
         }
-        sticky.count(&topic, partition, bytes);
-        Ok(PendingDelivery(delivery))
+        sticky.count(topic, partition, bytes);
+        Ok(delivery)
     }
 
     /// The topic, which has this partition.
@@ -248,15 +269,18 @@ impl Producer {
     /// Settles what lies between the ranges.
     fn refuse_too_large(&self, call: &Call, ranges: &[Range<usize>]) {
         let end = call.records.len();
+        let mut endings = Endings::default();
         let mut next = 0;
         for range in ranges.iter().cloned().chain(iter::once(end..end)) {
             for index in next..range.start {
                 let size = HEADER_SIZE + call.records.wire_size(index..index + 1);
                 let limit = self.config().max_request_size;
-                call.settle(index..index + 1, Err(ProduceError::RecordTooLarge { size, limit }));
+                let error = ProduceError::RecordTooLarge { size, limit };
+                call.settle(index..index + 1, Err(error), &mut endings);
             }
             next = range.end;
         }
+        endings.tell();
     }
 
     /// Waits until the fate of all records that were handed over so far is known.

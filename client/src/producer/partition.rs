@@ -39,6 +39,7 @@ use tokio::time::Instant;
 use super::answer::{Failure, Verdict};
 use super::call::Call;
 use super::identity::{Identity, advance};
+use super::pending::Endings;
 use super::{Appended, ProduceError, ProducerConfig};
 
 /// Batches of a partition that may be without an answer: as many as brokers
@@ -87,8 +88,8 @@ impl Part {
         self.call.is_open(&self.range)
     }
 
-    fn settle(&self, outcome: Result<Appended, ProduceError>) {
-        self.call.settle(self.range.clone(), outcome);
+    fn settle(&self, outcome: Result<Appended, ProduceError>, endings: &mut Endings) {
+        self.call.settle(self.range.clone(), outcome, endings);
     }
 
     /// How many records fit into `room` bytes.
@@ -152,21 +153,21 @@ impl Batch {
         !self.shipment.parts.iter().any(Part::is_open)
     }
 
-    fn written(&self, appended: Appended) {
+    fn written(&self, appended: Appended, endings: &mut Endings) {
         let mut before = 0;
         for part in self.shipment.parts.iter() {
             let base_offset = match appended.base_offset {
                 -1 => -1,
                 offset => offset + before,
             };
-            part.settle(Ok(Appended { base_offset, ..appended }));
+            part.settle(Ok(Appended { base_offset, ..appended }), endings);
             before += i64::try_from(part.range.len()).unwrap_or(i64::MAX);
         }
     }
 
     /// Tells the callers why nothing was written. Where the broker named
     /// records, each learns whether it was its own.
-    fn refused(&self, failure: &Failure) {
+    fn refused(&self, failure: &Failure, endings: &mut Endings) {
         let mut before = 0;
         for part in self.shipment.parts.iter() {
             let records = before..before + part.range.len();
@@ -180,8 +181,10 @@ impl Batch {
                 if index < next {
                     continue;
                 }
-                part.call.settle(next..index, Err(failure.of_others(REFUSED_WITH_OTHERS)));
-                part.call.settle(index..index + 1, Err(failure.of_record(message.as_ref())));
+                let others = failure.of_others(REFUSED_WITH_OTHERS);
+                part.call.settle(next..index, Err(others), endings);
+                let own = failure.of_record(message.as_ref());
+                part.call.settle(index..index + 1, Err(own), endings);
                 next = index + 1;
             }
             let rest = next..part.range.end;
@@ -193,7 +196,7 @@ impl Batch {
             } else {
                 failure.of_others(REFUSED_WITH_OTHERS)
             };
-            part.call.settle(rest, Err(error));
+            part.call.settle(rest, Err(error), endings);
         }
     }
 }
@@ -435,6 +438,7 @@ impl Partition {
         answer: Result<Appended, Failure>,
         now: Instant,
         config: &ProducerConfig,
+        endings: &mut Endings,
     ) {
         let Some(index) = self.unresolved.iter().position(|batch| batch.shipment.number == number)
         else {
@@ -443,7 +447,7 @@ impl Partition {
         let failure = match answer {
             Ok(appended) => {
                 if let Some(batch) = self.unresolved.remove(index) {
-                    batch.written(appended);
+                    batch.written(appended, endings);
                 }
                 self.accepted_at = Some(now);
                 self.failures = 0;
@@ -485,7 +489,7 @@ impl Partition {
                 self.take_back(index);
             }
             Verdict::TooLarge | Verdict::Refused { .. } | Verdict::Hopeless => {
-                self.fail(index, &failure)
+                self.fail(index, &failure, endings)
             }
         }
     }
@@ -505,9 +509,9 @@ impl Partition {
     }
 
     /// Gives up a batch that the broker will not have.
-    fn fail(&mut self, index: usize, failure: &Failure) {
+    fn fail(&mut self, index: usize, failure: &Failure, endings: &mut Endings) {
         let Some(batch) = self.unresolved.remove(index) else { return };
-        batch.refused(failure);
+        batch.refused(failure, endings);
         match batch.shipment.sequence {
             // Nothing followed it, so its numbers are the next ones again.
             Some((identity, first))
@@ -547,14 +551,19 @@ impl Partition {
     }
 
     /// Ends what is past its deadline and returns the next deadline.
-    pub(super) fn expire(&mut self, now: Instant, config: &ProducerConfig) -> Option<Instant> {
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+        config: &ProducerConfig,
+        endings: &mut Endings,
+    ) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         let mut check = |part: &Part, maybe_written: bool| {
             let expired = part.call.deadline <= now;
             if expired {
                 let error =
                     ProduceError::TimedOut { after: config.delivery_timeout, maybe_written };
-                part.settle(Err(error));
+                part.settle(Err(error), endings);
             } else {
                 next = Some(next.map_or(part.call.deadline, |next| next.min(part.call.deadline)));
             }
@@ -580,13 +589,14 @@ impl Partition {
     }
 
     /// Ends everything that waits, because it cannot be sent.
-    pub(super) fn fail_all(&mut self, error: &ProduceError) {
+    pub(super) fn fail_all(&mut self, error: &ProduceError, endings: &mut Endings) {
         for part in self.queue.drain(..) {
-            part.settle(Err(error.clone()));
+            part.settle(Err(error.clone()), endings);
         }
         self.queued_bytes = 0;
         for batch in &self.unresolved {
-            batch.shipment.parts.iter().for_each(|part| part.settle(Err(error.clone())));
+            let parts = batch.shipment.parts.iter();
+            parts.for_each(|part| part.settle(Err(error.clone()), endings));
         }
         if !self.unresolved.is_empty() {
             self.settle(false);
@@ -635,7 +645,8 @@ mod tests {
 
     fn written(partition: &mut Partition, shipment: &Shipment, config: &ProducerConfig) {
         let appended = Appended { base_offset: 0, log_append_time: -1 };
-        partition.answered(shipment.number, Ok(appended), Instant::now(), config);
+        let mut endings = Endings::default();
+        partition.answered(shipment.number, Ok(appended), Instant::now(), config, &mut endings);
     }
 
     #[test]
@@ -710,7 +721,8 @@ mod tests {
         push(&mut partition, 3);
         let first = sent(next(&mut partition, &config));
         let failure = Failure::unanswered(crate::Error::UnknownNode(1));
-        partition.answered(first.number, Err(failure), Instant::now(), &config);
+        let mut endings = Endings::default();
+        partition.answered(first.number, Err(failure), Instant::now(), &config, &mut endings);
         let Next::At(at) = next(&mut partition, &config) else { panic!("there is a pause") };
         let later = Now { instant: at, millis: 9_000 };
         let again = sent(partition.next(Some(IDENTITY), None, later, Duration::ZERO, &config));

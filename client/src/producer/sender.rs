@@ -73,12 +73,15 @@ impl Shared {
         self.tasks.spawn_on(task, &self.runtime);
     }
 
-    /// Changes the accumulator. Nodes that it meets for the first time get their task.
+    /// Changes the accumulator. Calls that are over by that are told so; nodes that it
+    /// meets for the first time get their task.
     pub(super) fn accumulate<T>(self: &Arc<Self>, change: impl FnOnce(&mut Accumulator) -> T) -> T {
-        let (value, new_nodes) = {
+        let (value, new_nodes, endings) = {
             let mut accumulator = self.accumulator.lock();
-            (change(&mut accumulator), accumulator.take_new_nodes())
+            let value = change(&mut accumulator);
+            (value, accumulator.take_new_nodes(), accumulator.take_endings())
         };
+        endings.tell();
         for (node, wake) in new_nodes {
             self.spawn(Arc::clone(self).send(node, wake));
         }

@@ -6,10 +6,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use protocol::messages::produce::{BatchIndexAndErrorMessage, PartitionProduceResponse};
 use protocol::records::{Batch, BatchBuilder, Compression, RecordBuffer, RecordIter};
 use protocol::{ErrorCode, Str, Uuid};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::accumulator::{Accumulator, Outcome, Planned, Signals};
@@ -17,7 +17,7 @@ use super::answer::{Failure, read};
 use super::call::Call;
 use super::identity::{Identity, advance};
 use super::partition::{MAX_IN_FLIGHT, Now};
-use super::{Delivery, ProduceError, ProducerConfig};
+use super::{Delivery, PendingDelivery, ProduceError, ProducerConfig};
 use crate::{Error, Partition, Topic};
 
 const PARTITIONS: i32 = 2;
@@ -120,7 +120,7 @@ struct Caller {
     partition: usize,
     poisoned: bool,
     values: Vec<u64>,
-    delivery: oneshot::Receiver<Delivery>,
+    delivery: PendingDelivery,
     outcome: Option<Delivery>,
 }
 
@@ -251,6 +251,7 @@ impl World {
         };
         let outcomes = batches.iter().map(outcome).collect();
         self.accumulator.answered(outcomes, self.now);
+        self.accumulator.take_endings().tell();
     }
 
     /// The broker carries out the oldest request that it has not carried out.
@@ -309,6 +310,7 @@ impl World {
             && let Some(sent) = self.connections[node].pop_front()
         {
             self.accumulator.answered(sent.answer.unwrap(), self.now);
+            self.accumulator.take_endings().tell();
         }
     }
 
@@ -342,12 +344,14 @@ impl World {
         if !self.accumulator.leaderless_topics().is_empty() {
             let topic = self.topic();
             self.accumulator.described("t", Some(&topic), self.now);
+            self.accumulator.take_endings().tell();
         }
     }
 
     fn pass(&mut self, millis: u64) {
         self.now += Duration::from_millis(millis);
         self.accumulator.expire(self.now);
+        self.accumulator.take_endings().tell();
     }
 
     fn step(&mut self) {
@@ -385,9 +389,9 @@ impl World {
             self.pass(3);
         }
         for (number, caller) in self.callers.iter_mut().enumerate() {
-            let outcome = caller.delivery.try_recv();
+            let outcome = (&mut caller.delivery).now_or_never().and_then(Result::ok);
             caller.outcome =
-                Some(outcome.unwrap_or_else(|_| panic!("seed {}: call {number} hangs", self.seed)));
+                Some(outcome.unwrap_or_else(|| panic!("seed {}: call {number} hangs", self.seed)));
         }
     }
 

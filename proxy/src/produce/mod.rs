@@ -13,10 +13,9 @@ mod schemas;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::web;
-use client::producer::{Delivery, PendingDelivery, ProduceError};
+use actix_web::{HttpRequest, web};
+use client::producer::{Delivery, PendingDelivery, ProduceError, WakeGroup};
 use client::{AutoCreate, Topic};
-use futures_util::FutureExt;
 use protocol::{ErrorCode, Str};
 use registry::SchemaType;
 
@@ -43,6 +42,13 @@ pub(crate) struct Request<'a> {
     pub(crate) topic: &'a str,
     /// The partition, if the path names one.
     pub(crate) partition: Option<i32>,
+    /// The requests of this worker thread, which are woken together.
+    pub(crate) wake_group: Option<&'a Arc<WakeGroup>>,
+}
+
+/// The requests that wait on the worker thread that serves this one.
+pub(crate) fn wake_group(request: &HttpRequest) -> Option<&Arc<WakeGroup>> {
+    request.app_data::<web::Data<WakeGroup>>().map(std::ops::Deref::deref)
 }
 
 /// The answer to a produce request that was carried out, maybe not for all records.
@@ -93,7 +99,7 @@ pub(crate) async fn produce(
     drop(reader);
     let Records { order, groups } = records;
     let partitions: Vec<i32> = groups.iter().map(|group| group.partition).collect();
-    let deliveries = deliver(app, Arc::clone(&topic), groups).await?;
+    let deliveries = deliver(app, Arc::clone(&topic), groups, request.wake_group).await?;
     if deliveries.iter().all(|delivery| matches!(delivery, Err(ProduceError::UnknownTopic(_)))) {
         // It was deleted since it was looked up.
         return Err(Error::ProduceToUnknownTopic);
@@ -206,21 +212,30 @@ async fn deliver(
     app: &App,
     topic: Arc<Topic>,
     groups: Vec<Group>,
+    wake_group: Option<&Arc<WakeGroup>>,
 ) -> Result<Vec<Result<Delivery, ProduceError>>, Error> {
-    let mut enqueue = Box::pin(enqueue(app.producer.clone(), topic, groups));
+    let mut pending = Vec::with_capacity(groups.len());
+    let mut groups = groups.into_iter();
     // Mostly that takes no waiting.
-    let pending = match (&mut enqueue).now_or_never() {
-        Some(pending) => pending,
-        None => {
-            let task = app.tasks.spawn_on(enqueue, &app.runtime);
-            task.await.map_err(|_| Error::Internal)?
+    while let Some(group) = groups.next() {
+        let Group { partition, exists, records } = group;
+        match app.producer.try_enqueue(&topic, partition, records) {
+            Ok(enqueued) => pending.push(enqueued),
+            Err(records) => {
+                let left = [Group { partition, exists, records }].into_iter().chain(groups);
+                let enqueue = enqueue(app.producer.clone(), topic, left.collect());
+                let task = app.tasks.spawn_on(enqueue, &app.runtime);
+                pending.extend(task.await.map_err(|_| Error::Internal)?);
+                break;
+            }
         }
-    };
+    }
     let mut deliveries = Vec::with_capacity(pending.len());
     for pending in pending {
-        deliveries.push(match pending {
-            Ok(pending) => pending.await,
-            Err(error) => Err(error),
+        deliveries.push(match (pending, wake_group) {
+            (Ok(pending), Some(group)) => pending.wake_with(group).await,
+            (Ok(pending), None) => pending.await,
+            (Err(error), _) => Err(error),
         });
     }
     Ok(deliveries)

@@ -20,7 +20,8 @@ pub(crate) async fn to_topic(
     let types = PRODUCE_V1.negotiate(&request)?;
     let body = app.bodies.read(&request, payload).await?;
     let codec = produce::codec(types);
-    let request = Request { version: V1, codec, topic: &topic, partition: None };
+    let wake_group = produce::wake_group(&request);
+    let request = Request { version: V1, codec, topic: &topic, partition: None, wake_group };
     let produced = produce::produce(&app, request, body).await?;
     Ok(answer::ok(types.answer, produced.body))
 }
@@ -37,7 +38,8 @@ pub(crate) async fn to_partition(
     let partition = Some(metadata::partition_id(partition)?);
     let body = app.bodies.read(&request, payload).await?;
     let codec = produce::codec(types);
-    let request = Request { version: V1, codec, topic, partition };
+    let wake_group = produce::wake_group(&request);
+    let request = Request { version: V1, codec, topic, partition, wake_group };
     let produced = produce::produce(&app, request, body).await?;
     Ok(answer::ok(types.answer, produced.body))
 }
