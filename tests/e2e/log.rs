@@ -333,6 +333,34 @@ fn a_hole_between_segments_that_another_broker_left_costs_nothing() {
     assert!(directory.join("partition.metadata").exists(), "it belongs to its topic now");
 }
 
+/// A crash may bring back some of the segments that were removed, and not the next ones.
+#[test]
+fn a_hole_among_deleted_records_costs_nothing() {
+    let server = restless().start();
+    let cluster = Cluster::new(server.broker());
+    cluster.create_topic_with("trimmed", 1, &[("internal.segment.bytes", "2000")]);
+    let value = "t".repeat(900);
+    for _ in 0..10 {
+        cluster.produce_values("trimmed", 0, &[&value]);
+    }
+    let directory = server.setup().data().join("trimmed-0");
+    let first = files(&directory, "log").remove(0);
+    let bytes = std::fs::read(&first).unwrap();
+    assert_eq!(delete_records(&cluster, "trimmed", 8), (8, ErrorCode::None));
+    until("the first segment to go", || (files(&directory, "log").len() == 1).then_some(()));
+    let setup = server.setup().clone().on_ports_of(&server);
+    server.kill();
+    std::fs::write(&first, bytes).unwrap();
+    std::fs::write(setup.data().join("recovery-point-offset-checkpoint"), "0\n0\n").unwrap();
+
+    let server = setup.start();
+    let cluster = Cluster::new(server.broker());
+    assert_eq!(cluster.produce_values("trimmed", 0, &["more"]), 10);
+    let offsets: Vec<i64> =
+        cluster.records("trimmed", 0).iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, [8, 9, 10]);
+}
+
 /// Commits an offset without being a member.
 pub(crate) fn commit(connection: &mut Connection, group: &str, offset: i64) {
     let request = OffsetCommitRequest {

@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) is_clean: bool,
     /// Records below it were synced once.
     pub(crate) recovery_point: i64,
+    /// Records below it were deleted.
+    pub(crate) log_start: i64,
     /// The first batch that somebody wants to see.
     pub(crate) visit_from: i64,
     /// Bytes of log per index entry.
@@ -52,8 +54,10 @@ pub(super) fn open_segments(
         // Segments that end below the recovery point were synced as a whole.
         let is_trusted = options.is_clean || end <= options.recovery_point;
         // What is missing below the recovery point was compacted away: Apache Kafka
-        // leaves such holes between segments.
-        if !is_trusted && *base > next_offset.max(options.recovery_point) {
+        // leaves such holes between segments. Of what was deleted a crash may have
+        // kept one segment and not the next.
+        let may_miss = options.recovery_point.max(options.log_start);
+        if !is_trusted && *base > next_offset.max(may_miss) {
             cut = Some(format!("the segment with offset {next_offset} is missing"));
             remove_later(&**files, directory, bases.get(index..).unwrap_or_default(), &mut cut)?;
             break;

@@ -487,6 +487,7 @@ impl<'a> Loading<'a> {
             let options = Options {
                 is_clean: self.is_clean,
                 recovery_point: self.recovery_points.get(&key).copied().unwrap_or(0),
+                log_start: self.log_starts.get(&key).copied().unwrap_or(0),
                 visit_from: snapshot_offset,
                 index_interval_bytes: known.config.index_interval_bytes,
             };
