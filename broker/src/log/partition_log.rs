@@ -424,7 +424,7 @@ impl PartitionLog {
         let segment = self.begin_segment(writer)?;
         // What a crash left under this name held nothing that was acknowledged.
         if segment.size() > 0 {
-            segment.recover(i64::MAX, config.index_interval_bytes, |_| {})?;
+            segment.recover(i64::MAX..i64::MAX, config.index_interval_bytes, |_| {})?;
         }
         Ok(segment)
     }

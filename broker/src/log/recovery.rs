@@ -49,7 +49,6 @@ pub(super) fn open_segments(
     let mut next_offset = bases.first().copied().unwrap_or(0);
     let mut cut = None;
     for (index, base) in bases.iter().enumerate() {
-        let is_last = index + 1 == bases.len();
         let end = bases.get(index + 1).copied().unwrap_or(i64::MAX);
         // Segments that end below the recovery point were synced as a whole.
         let is_trusted = options.is_clean || end <= options.recovery_point;
@@ -58,7 +57,8 @@ pub(super) fn open_segments(
         // kept one segment and not the next.
         let may_miss = options.recovery_point.max(options.log_start);
         if !is_trusted && *base > next_offset.max(may_miss) {
-            cut = Some(format!("the segment with offset {next_offset} is missing"));
+            let missing = || format!("the segment with offset {next_offset} is missing");
+            cut = cut.or_else(|| Some(missing()));
             remove_later(&**files, directory, bases.get(index..).unwrap_or_default(), &mut cut)?;
             break;
         }
@@ -71,7 +71,7 @@ pub(super) fn open_segments(
             }
             None => {
                 let scanned =
-                    segment.recover(next_offset, options.index_interval_bytes, |header| {
+                    segment.recover(next_offset..end, options.index_interval_bytes, |header| {
                         visit(header)
                     })?;
                 segment.sync()?;
@@ -85,15 +85,6 @@ pub(super) fn open_segments(
             }
         }
         segments.push(Arc::new(segment));
-        if cut.is_some() && !is_last {
-            remove_later(
-                &**files,
-                directory,
-                bases.get(index + 1..).unwrap_or_default(),
-                &mut cut,
-            )?;
-            break;
-        }
     }
     if !options.is_clean && !bases.is_empty() {
         files.sync_directory(directory)?;

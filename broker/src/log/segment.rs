@@ -4,6 +4,7 @@
 //! Only the newest is written to; the others never change again.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -375,11 +376,11 @@ impl Segment {
     /// Checks every batch, cuts the file at the first one that is not whole, and
     /// makes the indexes again.
     ///
-    /// Calls `visit` with each batch that is good. Offsets have to begin at
-    /// `expected` or later.
+    /// Calls `visit` with each batch that is good. Offsets have to be in `expected`: where
+    /// the next segment begins, this one has ended, whatever a failed write left behind.
     pub(crate) fn recover(
         &self,
-        mut expected: i64,
+        mut expected: Range<i64>,
         interval_bytes: u32,
         mut visit: impl FnMut(&BatchHeader),
     ) -> io::Result<Scanned> {
@@ -391,11 +392,11 @@ impl Segment {
         while position < size {
             let header = BatchHeader::parse(window.at(position, HEADER_SIZE)?);
             let length = header.map_or(HEADER_SIZE, |header| header.size_in_bytes());
-            match whole_batch(window.at(position, length)?, expected) {
+            match whole_batch(window.at(position, length)?, &expected) {
                 Ok(header) => {
                     visit(&header);
                     indexes.append(indexed(self.base_offset, &header, position), interval_bytes);
-                    expected = header.next_offset();
+                    expected.start = header.next_offset();
                     position += header.size_in_bytes() as u64;
                 }
                 Err(reason) => {
@@ -415,7 +416,7 @@ impl Segment {
         indexes.append_time();
         indexes.write(&*offsets, &*times)?;
         *self.indexes.write() = indexes;
-        Ok(Scanned { next_offset: expected, cut })
+        Ok(Scanned { next_offset: expected.start, cut })
     }
 
     /// Where the batches of a file end that begins at `base_offset`.
@@ -456,11 +457,15 @@ fn indexed(segment_base: i64, header: &BatchHeader, position: u64) -> IndexedBat
 }
 
 /// The batch that `bytes` begin with, if all of it is there and its checksum is right.
-fn whole_batch(bytes: &[u8], expected: i64) -> Result<BatchHeader, String> {
+fn whole_batch(bytes: &[u8], expected: &Range<i64>) -> Result<BatchHeader, String> {
     let header = BatchHeader::parse(bytes).map_err(|error| error.to_string())?;
     let batch = bytes.get(..header.size_in_bytes()).ok_or("the batch is not whole")?;
-    if header.base_offset < expected {
-        return Err(format!("offset {} is below {expected}, which is due", header.base_offset));
+    if header.base_offset < expected.start {
+        let (found, due) = (header.base_offset, expected.start);
+        return Err(format!("offset {found} is below {due}, which is due"));
+    }
+    if header.next_offset() > expected.end {
+        return Err(format!("offset {} is of the next segment", header.last_offset()));
     }
     let batch =
         Batch::from_bytes(Bytes::copy_from_slice(batch)).map_err(|error| error.to_string())?;
