@@ -727,7 +727,8 @@ impl Partition {
     /// What the checkpoints of the directory say about the partition; nothing
     /// while it has no files.
     pub(super) fn checkpoint(&self) -> Option<CheckpointEntry> {
-        if self.log.size() == 0 || self.is_deleted.load(Ordering::Acquire) {
+        // An empty segment counts: those before it may come back in a crash.
+        if self.log.segments().is_empty() || self.is_deleted() {
             return None;
         }
         let recovery_point = self.recovery_point();
