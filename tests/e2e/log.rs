@@ -361,6 +361,55 @@ fn a_hole_among_deleted_records_costs_nothing() {
     assert_eq!(offsets, [8, 9, 10]);
 }
 
+/// Segment files are opened when they are needed, and others closed for them.
+#[test]
+fn few_files_are_open_however_many_segments_there_are() {
+    const PARTITIONS: i32 = 30;
+    const RECORDS: usize = 6;
+    const MAX: usize = 20;
+    let mut server = restless().set("log.open.files.max", &MAX.to_string()).start();
+    let cluster = Cluster::new(server.broker());
+    cluster.create_topic_with("many", PARTITIONS, &[("internal.segment.bytes", "2000")]);
+    for number in 0..RECORDS {
+        let value = format!("{number}{}", "m".repeat(900));
+        for partition in 0..PARTITIONS {
+            cluster.produce_values("many", partition, &[&value]);
+        }
+    }
+    let segments = |setup: &Setup| -> usize {
+        let directories = (0..PARTITIONS).map(|at| setup.data().join(format!("many-{at}")));
+        directories.map(|directory| files(&directory, "log").len()).sum()
+    };
+    let count = segments(server.setup());
+    assert!(count > 3 * MAX, "{count}");
+    let restarts: [fn(Server) -> Server; 3] =
+        [std::convert::identity, Server::kill_and_restart, Server::restart];
+    for restart in restarts {
+        server = restart(server);
+        let cluster = Cluster::new(server.broker());
+        for partition in 0..PARTITIONS {
+            let records = cluster.records("many", partition);
+            let numbers: Vec<_> =
+                records.iter().map(|record| record.value_text()[..1].to_owned()).collect();
+            assert_eq!(numbers, ["0", "1", "2", "3", "4", "5"], "{partition}");
+        }
+        // More than there may be are open while they are read.
+        let open = open_segments(&server);
+        assert!(open > 0 && open <= MAX + 2, "{open}");
+    }
+    let cluster = Cluster::new(server.broker());
+    assert_eq!(delete_records(&cluster, "many", 5), (5, ErrorCode::None));
+    until("old segments to go", || (segments(server.setup()) == count - 2).then_some(()));
+    assert_eq!(cluster.records("many", 0).len(), 1);
+}
+
+/// Files of batches that the program has open.
+fn open_segments(server: &Server) -> usize {
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
+    let opened = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    opened.filter(|path| path.extension().is_some_and(|extension| extension == "log")).count()
+}
+
 /// Commits an offset without being a member.
 pub(crate) fn commit(connection: &mut Connection, group: &str, offset: i64) {
     let request = OffsetCommitRequest {

@@ -7,6 +7,7 @@
 //! - What was acknowledged with acks=all, or could be read, is there; of a compacted
 //!   topic a newer record of its key, of a deleted part nothing.
 //! - Nothing of a deleted topic is in the next one with its name.
+//! - The leader epoch of each batch is known.
 //! - Offsets are dense but for compaction, and what an idempotent producer sent is there once.
 //! - A producer that sends its last batches again is told their first offsets.
 //! - Topics that were created are there, and those that were deleted are not.
@@ -15,8 +16,8 @@
 //! sync after the other.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use bytes::Bytes;
@@ -58,6 +59,8 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
         ("log.dirs", "/srv/data"),
         ("num.recovery.threads.per.data.dir", "1"),
         ("log.cleaner.dedupe.buffer.size", "96"),
+        // Fewer than there are partitions.
+        ("log.open.files.max", "3"),
     ];
     let values = values.map(|(name, value)| (name.into(), value.into()));
     Config::from_values(values.into_iter().collect()).expect("they fit")
@@ -365,7 +368,9 @@ impl Simulation {
             start_count,
             configs: ConfigValues::default(),
         };
-        if life.metadata.commit(&[record]).is_err() {
+        if life.store.clear(&name, 0..PARTITIONS).is_err()
+            || life.metadata.commit(&[record]).is_err()
+        {
             return;
         }
         self.topics.insert(id, name.clone());
@@ -590,6 +595,13 @@ fn read_all(partition: &Partition) -> Result<BTreeMap<i64, String>, String> {
         for batch in batches(bytes) {
             let batch = batch.map_err(|error| error.to_string())?;
             batch.verify_crc().map_err(|error| format!("at {next}: {error}"))?;
+            let (header, of_batch) = (batch.header(), batch.header().partition_leader_epoch);
+            let known = partition.epoch_of(header.last_offset());
+            // Retention may be about to remove it.
+            let is_forgotten = known == -1 && partition.config().retention_bytes.is_some();
+            if known != of_batch && !is_forgotten {
+                return Err(format!("epoch {of_batch} at {next} is remembered as {known}"));
+            }
             let section = batch.record_section(1_000_000).map_err(|error| error.to_string())?;
             for record in RecordIter::new(batch.header(), &section) {
                 let record = record.map_err(|error| error.to_string())?;
@@ -676,6 +688,7 @@ fn every_sync_is_needed() {
         LostSync::File(".tmp"),
         LostSync::File(".cleaned"),
         LostSync::File("journal.0"),
+        LostSync::File("partition.metadata"),
         LostSync::Directory("-0"),
         LostSync::Directory("/data"),
         LostSync::Directory("/srv"),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use protocol::records::BatchHeader;
 
 use super::file::{FileSystem, Reads};
+use super::open_files::OpenFiles;
 use super::segment::{Segment, file_name};
 use super::swap;
 
@@ -18,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) is_clean: bool,
     /// Records below it were synced once.
     pub(crate) recovery_point: i64,
+    /// No record has a later leader epoch.
+    pub(crate) latest_epoch: i32,
     /// Records below it were deleted.
     pub(crate) log_start: i64,
     /// The first batch that somebody wants to see.
@@ -38,12 +41,13 @@ pub(super) struct Recovered {
 /// Opens the segments in a partition's directory; see
 /// [`PartitionLog::open`](super::partition_log::PartitionLog::open).
 pub(super) fn open_segments(
+    open_files: &Arc<OpenFiles>,
     files: &Arc<dyn FileSystem>,
     directory: &Path,
     options: Options,
     visit: &mut dyn FnMut(&BatchHeader),
 ) -> io::Result<Recovered> {
-    swap::finish(files, directory)?;
+    swap::finish(open_files, files, directory)?;
     let bases = base_offsets(&**files, directory)?;
     let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
     let mut next_offset = bases.first().copied().unwrap_or(0);
@@ -62,7 +66,7 @@ pub(super) fn open_segments(
             remove_later(&**files, directory, bases.get(index..).unwrap_or_default(), &mut cut)?;
             break;
         }
-        let segment = Segment::open(files, directory, *base, false)?;
+        let segment = Segment::open(open_files, files, directory, *base, false)?;
         let loaded = if is_trusted { segment.load(options.index_interval_bytes)? } else { None };
         match loaded {
             Some(next) => {
