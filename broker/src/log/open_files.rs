@@ -41,6 +41,11 @@ impl OpenFiles {
         Arc::new(Self { limit, clock: Mutex::default() })
     }
 
+    /// How many files one reader may hold, so that others find room.
+    pub(super) fn limit_of_one(&self) -> usize {
+        (self.limit / 4).max(1)
+    }
+
     /// Takes in a file that is open now, and closes others where there are too many.
     /// They may be more for a while, when all are in use.
     fn enter(&self, file: &Arc<SegmentFile>) {

@@ -271,6 +271,11 @@ impl Partition {
         })
     }
 
+    /// Of how many files one reader may hold ranges.
+    pub(crate) fn files_at_once(&self) -> usize {
+        self.directory.open_files.limit_of_one()
+    }
+
     /// Looks into the log, and again where a segment went away meanwhile.
     fn look<T>(&self, look: impl Fn(Marks) -> Result<T, ReadError>) -> Result<T, ReadError> {
         /// A segment goes away once; nobody is that unlucky.
