@@ -361,6 +361,25 @@ fn a_hole_among_deleted_records_costs_nothing() {
     assert_eq!(offsets, [8, 9, 10]);
 }
 
+/// Without it, a start after a crash would read all that was ever written since the last.
+#[test]
+fn segments_that_are_closed_become_durable_whatever_the_durability() {
+    let server = restless().start();
+    let cluster = Cluster::new(server.broker());
+    let configs = [("durability", "os"), ("internal.segment.bytes", "2000")];
+    cluster.create_topic_with("lazy", 1, &configs);
+    let value = "l".repeat(900);
+    cluster.produce_values("lazy", 0, &[&value]);
+    cluster.produce_values("lazy", 0, &[&value]);
+    cluster.produce_values("lazy", 0, &[&value]);
+    let checkpoint = server.setup().data().join("recovery-point-offset-checkpoint");
+    until("the recovery point to pass the first segment", || {
+        let text = std::fs::read_to_string(&checkpoint).unwrap_or_default();
+        let point = text.lines().find_map(|line| line.strip_prefix("lazy 0 "))?;
+        (point.parse::<i64>().unwrap() >= 2).then_some(())
+    });
+}
+
 /// Segment files are opened when they are needed, and others closed for them.
 #[test]
 fn few_files_are_open_however_many_segments_there_are() {

@@ -540,8 +540,10 @@ impl Partition {
         }
         let mut flush = self.flush.lock();
         flush.records = flush.records.saturating_add(records);
-        let is_due =
-            config.durability == Durability::Group || flush.records >= config.flush_messages;
+        let is_due = config.durability == Durability::Group
+            || flush.records >= config.flush_messages
+            // As in Kafka: a start after a crash need not read segments that are closed.
+            || self.log.has_unsynced_closed();
         if is_due {
             if flush.queue() {
                 drop(flush);

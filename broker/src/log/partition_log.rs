@@ -546,6 +546,11 @@ impl PartitionLog {
         }
     }
 
+    /// Whether a segment was closed that is not durable.
+    pub(super) fn has_unsynced_closed(&self) -> bool {
+        !self.writer.lock().unsynced.closed.is_empty()
+    }
+
     /// What has to be synced, and the mark that is durable then.
     pub(crate) fn take_unsynced(&self) -> (Unsynced, Mark) {
         let mut writer = self.writer.lock();
