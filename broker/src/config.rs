@@ -126,6 +126,9 @@ pub struct LogConfig {
     pub start_offset_checkpoint_interval: Duration,
     /// Threads per data directory that check logs at start.
     pub recovery_threads: usize,
+    /// Files of batches that may be open (`log.open.files.max`); `None` for half of what
+    /// the system allows.
+    pub open_files_max: Option<usize>,
     /// Room on the disk that producers may not use; `None` for the smaller of 1 GiB and 5 % of the file system.
     pub disk_reserve_bytes: Option<u64>,
     /// The most that one data directory may hold; the oldest segments go then.
@@ -419,6 +422,9 @@ fn read_log(reader: &mut ConfigReader<'_>) -> LogConfig {
         start_offset_checkpoint_interval: reader
             .millis("log.flush.start.offset.checkpoint.interval.ms"),
         recovery_threads: reader.size("num.recovery.threads.per.data.dir"),
+        open_files_max: reader
+            .optional_integer("log.open.files.max")
+            .and_then(|count| count.try_into().ok()),
         disk_reserve_bytes: reader
             .optional_integer("log.disk.reserve.bytes")
             .and_then(|bytes| bytes.try_into().ok()),

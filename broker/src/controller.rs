@@ -7,6 +7,7 @@
 
 mod new_topic;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -236,7 +237,10 @@ impl Shared {
         let mut partitions_so_far = 0;
         for topic in topics {
             let planned = topic.plan(metadata.image(), &config, &mut partitions_so_far);
-            results.push(planned.map(|planned| {
+            results.push(planned.and_then(|planned| {
+                if !validate_only {
+                    self.clear(&topic.name, 0..planned.partitions)?;
+                }
                 let id = Uuid::from_bytes(uuid::Uuid::new_v4().into_bytes());
                 records.push(MetadataRecord::TopicCreated {
                     name: topic.name.detached(),
@@ -245,7 +249,7 @@ impl Shared {
                     start_count: metadata.image().start_count,
                     configs: planned.overrides.clone(),
                 });
-                Created { id, partitions: planned.partitions, overrides: planned.overrides }
+                Ok(Created { id, partitions: planned.partitions, overrides: planned.overrides })
             }));
         }
         if validate_only || records.is_empty() {
@@ -264,6 +268,14 @@ impl Shared {
             self.show(metadata.image(), created);
         }
         results
+    }
+
+    /// See [`LogStore::clear`].
+    fn clear(&self, topic: &str, partitions: Range<i32>) -> Result<(), Error> {
+        self.store.clear(topic, partitions).map_err(|error| {
+            tracing::error!(topic, %error, "partitions cannot be created");
+            Error::Storage(error)
+        })
     }
 
     fn show(&self, image: &MetadataImage, created: &Created) {
@@ -316,6 +328,7 @@ impl Shared {
         }
         let start_count = image.start_count;
         let record = MetadataRecord::PartitionsAdded { id, partitions: count, start_count };
+        self.clear(name, current..count)?;
         metadata.commit(&[record]).map_err(|error| Error::Metadata(Arc::new(error)))?;
         let topic = self.topics.by_id(id).ok_or(Error::UnknownTopic)?;
         let settings = self.settings(topic.overrides());

@@ -6,7 +6,7 @@ use protocol::ErrorCode;
 use protocol::Str;
 use protocol::config_def::ConfigError;
 
-use crate::log::ReadError;
+use crate::log::{ReadError, StorageError};
 use crate::metadata::MetadataError;
 
 /// Why the broker refused, in its own terms. [`Display`](std::fmt::Display)
@@ -40,6 +40,8 @@ pub(crate) enum Error {
     InvalidConfig(#[from] ConfigError),
     #[error("The metadata log cannot be written; see the log of the broker.")]
     Metadata(#[source] Arc<MetadataError>),
+    #[error("The log directory cannot be written; see the log of the broker.")]
+    Storage(#[source] StorageError),
 }
 
 impl Error {
@@ -61,7 +63,7 @@ impl Error {
             Self::TooManyPartitions => ErrorCode::PolicyViolation,
             Self::InvalidRequest(_) => ErrorCode::InvalidRequest,
             Self::InvalidConfig(_) => ErrorCode::InvalidConfig,
-            Self::Metadata(_) => ErrorCode::KafkaStorageError,
+            Self::Metadata(_) | Self::Storage(_) => ErrorCode::KafkaStorageError,
         }
     }
 
@@ -75,6 +77,7 @@ impl Error {
 pub(crate) fn read_error_code(error: &ReadError) -> ErrorCode {
     match error {
         ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::Deleted => ErrorCode::UnknownTopicOrPartition,
         ReadError::Io(_) => ErrorCode::KafkaStorageError,
         ReadError::Records(_) => ErrorCode::CorruptMessage,
     }

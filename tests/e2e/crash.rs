@@ -20,19 +20,23 @@ const TOPIC: &str = "crashed";
 const COMPACTED: &str = "compacted";
 /// Its partitions lose their oldest records all the time.
 const RETAINED: &str = "retained";
-const PARTITIONS: i32 = 4;
+/// Enough that many are written to at a time, so that kills meet the journal: see
+/// `docs/decisions/001-journal.md`.
+const PARTITIONS: i32 = 16;
+/// Of each topic that is compacted or loses old records.
+const MAINTAINED_PARTITIONS: i32 = 4;
 /// How many keys a writer uses in turn.
 const KEYS: i64 = 7;
 
 #[test]
 fn acknowledged_records_survive_kills() {
-    crash(8, 0, kills(5));
+    crash(32, 0, kills(5));
 }
 
 #[test]
 #[ignore = "needs python"]
 fn acknowledged_records_of_idempotent_writers_survive_kills() {
-    crash(4, 4, kills(20));
+    crash(16, 4, kills(20));
 }
 
 /// Neither may compaction and retention take what is to be kept, when they are
@@ -44,17 +48,17 @@ fn what_is_kept_survives_kills_of_compaction_and_retention() {
     let cluster = Cluster::new(server.broker());
     let small = [("internal.segment.bytes", "16384"), ("file.delete.delay.ms", "0")];
     let compact = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.01")];
-    cluster.create_topic_with(COMPACTED, PARTITIONS, &[&small[..], &compact].concat());
+    cluster.create_topic_with(COMPACTED, MAINTAINED_PARTITIONS, &[&small[..], &compact].concat());
     let retained = [("retention.bytes", "65536")];
-    cluster.create_topic_with(RETAINED, PARTITIONS, &[&small[..], &retained].concat());
+    cluster.create_topic_with(RETAINED, MAINTAINED_PARTITIONS, &[&small[..], &retained].concat());
     let address = server.broker().to_owned();
     let writers: Vec<PlainWriter> = (0..8)
         .map(|index| {
             let topic = if index < 4 { COMPACTED } else { RETAINED };
-            PlainWriter::new(&address, topic, index)
+            PlainWriter::new(&address, topic, index, MAINTAINED_PARTITIONS)
         })
         .collect();
-    let server = write_over_kills(server, &writers, &mut [], kills(10), &mut random);
+    let (server, _) = write_over_kills(server, &writers, &mut [], kills(10), &mut random);
     let cluster = Cluster::new(server.broker());
     for writer in &writers {
         let read = || cluster.records(writer.topic, writer.partition);
@@ -111,7 +115,7 @@ fn kills(default: u32) -> u32 {
     std::env::var("OTTLA_TEST_KILLS").map_or(default, |text| text.parse().unwrap())
 }
 
-/// Kills the program while writers write, two to a partition, and checks what
+/// Kills the program while writers write, some to the same partition, and checks what
 /// is there in the end.
 fn crash(plain: usize, idempotent: usize, kills: u32) {
     let mut random = Random::new();
@@ -123,23 +127,26 @@ fn crash(plain: usize, idempotent: usize, kills: u32) {
     let mut foreign: Vec<ForeignWriter> =
         (0..idempotent).map(|index| ForeignWriter::start(&address, index)).collect();
     let writers: Vec<PlainWriter> =
-        (0..plain).map(|index| PlainWriter::new(&address, TOPIC, index)).collect();
-    let server = write_over_kills(server, &writers, &mut foreign, kills, &mut random);
+        (0..plain).map(|index| PlainWriter::new(&address, TOPIC, index, PARTITIONS)).collect();
+    let (server, journals) = write_over_kills(server, &writers, &mut foreign, kills, &mut random);
+    assert!(journals > 0, "no kill left anything in the journal");
     finish(&server, &writers, foreign);
 }
 
-/// Has the writers write while the program is killed again and again.
+/// Has the writers write while the program is killed again and again. Says how many
+/// kills left acknowledged records in the journal.
 fn write_over_kills(
     mut server: Server,
     writers: &[PlainWriter],
     foreign: &mut [ForeignWriter],
     kills: u32,
     random: &mut Random,
-) -> Server {
+) -> (Server, usize) {
     // All starts use the ports of the first one.
     let setup = server.setup().clone().on_ports_of(&server);
     let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    let mut journals = 0;
+    let server = std::thread::scope(|scope| {
         // The writers end even when what follows fails.
         let _stop = StopAtEnd(&stop);
         for writer in writers {
@@ -152,6 +159,7 @@ fn write_over_kills(
                 std::thread::sleep(Duration::from_micros(random.below(150_000)));
             }
             server.kill();
+            journals += usize::from(journal_bytes(&setup) > 0);
             if random.below(4) == 0 {
                 kill_at_start(&setup, random.below(40_000));
             }
@@ -167,7 +175,15 @@ fn write_over_kills(
         });
         // What is in memory only must not help.
         server.kill_and_restart()
-    })
+    });
+    (server, journals)
+}
+
+/// What the next start will find in the journal.
+fn journal_bytes(setup: &Setup) -> u64 {
+    let halves = ["journal.0", "journal.1"].map(|name| setup.data().join(name).metadata());
+    // Halves are made when they are needed.
+    halves.into_iter().flatten().map(|half| half.len()).sum()
 }
 
 /// Waits until each writer has got an acknowledgement that is new; every tenth
@@ -269,11 +285,11 @@ struct PlainWriter {
 }
 
 impl PlainWriter {
-    fn new(address: &str, topic: &'static str, index: usize) -> Self {
+    fn new(address: &str, topic: &'static str, index: usize, partitions: i32) -> Self {
         Self {
             name: format!("plain{index}"),
             topic,
-            partition: index as i32 % PARTITIONS,
+            partition: index as i32 % partitions,
             address: address.to_owned(),
             acknowledged: AtomicI64::new(0),
             ended: AtomicBool::new(false),

@@ -333,6 +333,102 @@ fn a_hole_between_segments_that_another_broker_left_costs_nothing() {
     assert!(directory.join("partition.metadata").exists(), "it belongs to its topic now");
 }
 
+/// A crash may bring back some of the segments that were removed, and not the next ones.
+#[test]
+fn a_hole_among_deleted_records_costs_nothing() {
+    let server = restless().start();
+    let cluster = Cluster::new(server.broker());
+    cluster.create_topic_with("trimmed", 1, &[("internal.segment.bytes", "2000")]);
+    let value = "t".repeat(900);
+    for _ in 0..10 {
+        cluster.produce_values("trimmed", 0, &[&value]);
+    }
+    let directory = server.setup().data().join("trimmed-0");
+    let first = files(&directory, "log").remove(0);
+    let bytes = std::fs::read(&first).unwrap();
+    assert_eq!(delete_records(&cluster, "trimmed", 8), (8, ErrorCode::None));
+    until("the first segment to go", || (files(&directory, "log").len() == 1).then_some(()));
+    let setup = server.setup().clone().on_ports_of(&server);
+    server.kill();
+    std::fs::write(&first, bytes).unwrap();
+    std::fs::write(setup.data().join("recovery-point-offset-checkpoint"), "0\n0\n").unwrap();
+
+    let server = setup.start();
+    let cluster = Cluster::new(server.broker());
+    assert_eq!(cluster.produce_values("trimmed", 0, &["more"]), 10);
+    let offsets: Vec<i64> =
+        cluster.records("trimmed", 0).iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, [8, 9, 10]);
+}
+
+/// Without it, a start after a crash would read all that was ever written since the last.
+#[test]
+fn segments_that_are_closed_become_durable_whatever_the_durability() {
+    let server = restless().start();
+    let cluster = Cluster::new(server.broker());
+    let configs = [("durability", "os"), ("internal.segment.bytes", "2000")];
+    cluster.create_topic_with("lazy", 1, &configs);
+    let value = "l".repeat(900);
+    cluster.produce_values("lazy", 0, &[&value]);
+    cluster.produce_values("lazy", 0, &[&value]);
+    cluster.produce_values("lazy", 0, &[&value]);
+    let checkpoint = server.setup().data().join("recovery-point-offset-checkpoint");
+    until("the recovery point to pass the first segment", || {
+        let text = std::fs::read_to_string(&checkpoint).unwrap_or_default();
+        let point = text.lines().find_map(|line| line.strip_prefix("lazy 0 "))?;
+        (point.parse::<i64>().unwrap() >= 2).then_some(())
+    });
+}
+
+/// Segment files are opened when they are needed, and others closed for them.
+#[test]
+fn few_files_are_open_however_many_segments_there_are() {
+    const PARTITIONS: i32 = 30;
+    const RECORDS: usize = 6;
+    const MAX: usize = 20;
+    let mut server = restless().set("log.open.files.max", &MAX.to_string()).start();
+    let cluster = Cluster::new(server.broker());
+    cluster.create_topic_with("many", PARTITIONS, &[("internal.segment.bytes", "2000")]);
+    for number in 0..RECORDS {
+        let value = format!("{number}{}", "m".repeat(900));
+        for partition in 0..PARTITIONS {
+            cluster.produce_values("many", partition, &[&value]);
+        }
+    }
+    let segments = |setup: &Setup| -> usize {
+        let directories = (0..PARTITIONS).map(|at| setup.data().join(format!("many-{at}")));
+        directories.map(|directory| files(&directory, "log").len()).sum()
+    };
+    let count = segments(server.setup());
+    assert!(count > 3 * MAX, "{count}");
+    let restarts: [fn(Server) -> Server; 3] =
+        [std::convert::identity, Server::kill_and_restart, Server::restart];
+    for restart in restarts {
+        server = restart(server);
+        let cluster = Cluster::new(server.broker());
+        for partition in 0..PARTITIONS {
+            let records = cluster.records("many", partition);
+            let numbers: Vec<_> =
+                records.iter().map(|record| record.value_text()[..1].to_owned()).collect();
+            assert_eq!(numbers, ["0", "1", "2", "3", "4", "5"], "{partition}");
+        }
+        // More than there may be are open while they are read.
+        let open = open_segments(&server);
+        assert!(open > 0 && open <= MAX + 2, "{open}");
+    }
+    let cluster = Cluster::new(server.broker());
+    assert_eq!(delete_records(&cluster, "many", 5), (5, ErrorCode::None));
+    until("old segments to go", || (segments(server.setup()) == count - 2).then_some(()));
+    assert_eq!(cluster.records("many", 0).len(), 1);
+}
+
+/// Files of batches that the program has open.
+fn open_segments(server: &Server) -> usize {
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
+    let opened = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    opened.filter(|path| path.extension().is_some_and(|extension| extension == "log")).count()
+}
+
 /// Commits an offset without being a member.
 pub(crate) fn commit(connection: &mut Connection, group: &str, offset: i64) {
     let request = OffsetCommitRequest {

@@ -98,6 +98,8 @@ pub(crate) const KEYS: &[ConfigKey] = &[
         .doc("The directory that holds the data when log.dirs is unset. Kafka's default is /tmp/kafka-logs."),
     key("log.disk.reserve.bytes", Long).at_least(0)
         .doc("Room on the disk that producers may not use: below it they are refused, and everything else goes on. Unset: the smaller of 1 GiB and 5 % of the file system. A setting of ours."),
+    key("log.open.files.max", Int).at_least(1)
+        .doc("The most segment files that are open at a time: beyond it those are closed that were not used for long, and opened again when they are. Unset: half of the files that the system lets the program open, so that connections have the other half. A setting of ours."),
     key("log.disk.max.bytes", Long).at_least(1)
         .doc("The most that one data directory may hold: above it the oldest segments of topics with cleanup.policy=delete are removed, whatever their retention. Unset: no limit. A setting of ours."),
     key("log.durability", String).default("group").validator(Validator::OneOf(DURABILITIES)).dynamic()

@@ -32,8 +32,10 @@ use crate::log::FileRange;
 const WINDOW_BYTES: usize = 256 * 1024;
 /// How far apart the bytes of a window are that stand for the others.
 const SAMPLE_STEP_BYTES: u64 = 32 * 1024;
-/// How much the disk is asked for ahead of a client that reads what is cold.
-const READ_AHEAD_BYTES: u64 = 1024 * 1024;
+/// How much the disk is asked for ahead of a client that reads what is cold. 300 MB on a virtual
+/// disk take one consumer 0.74 s with nothing, 0.52 s with 1 MiB, 0.41 s with 4 MiB and 0.35 s
+/// with 16 MiB, which is much for a client that goes elsewhere.
+const READ_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// How much is read at a time to get it into memory.
 const LOAD_BYTES: usize = 64 * 1024;
 

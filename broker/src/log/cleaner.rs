@@ -128,6 +128,8 @@ impl Cleaner {
             let cleanable = match partition.cleanable(first_dirty) {
                 Ok(Some(cleanable)) => cleanable,
                 Ok(None) => continue,
+                // Retention or deletion was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
                     tracing::error!(topic = %key.0, partition = key.1, %error, "the partition cannot be compacted");
                     self.uncleanable.lock().insert(key);

@@ -338,8 +338,28 @@ impl Partition {
         pace: &dyn Pace,
     ) -> Result<(), ReadError> {
         let Some(first) = group.first() else { return Ok(()) };
-        let interval_bytes = self.config().index_interval_bytes;
         let cleaned = self.begin_cleaned(first.base_offset())?;
+        match self.write_cleaned(group, &cleaned, compactor, pace) {
+            Ok(true) => self.put_in_place(group, cleaned)?,
+            Ok(false) => self.throw_away(&cleaned)?,
+            Err(error) => {
+                // The next start would do it, after a failure of the disk.
+                let _ = self.throw_away(&cleaned);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left of some segments, and says whether that differs from them.
+    fn write_cleaned(
+        &self,
+        group: &[Arc<Segment>],
+        cleaned: &Segment,
+        compactor: &Compactor<'_>,
+        pace: &dyn Pace,
+    ) -> Result<bool, ReadError> {
+        let interval_bytes = self.config().index_interval_bytes;
         let mut has_changed = group.len() > 1;
         for (index, segment) in group.iter().enumerate() {
             let is_last_segment = index + 1 == group.len();
@@ -359,12 +379,7 @@ impl Partition {
                 Ok(true)
             })?;
         }
-        if has_changed {
-            self.put_in_place(group, cleaned)?;
-        } else {
-            self.throw_away(&cleaned)?;
-        }
-        Ok(())
+        Ok(has_changed)
     }
 }
 

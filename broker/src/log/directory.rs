@@ -20,7 +20,9 @@ use super::disk_space::DiskSpace;
 use super::file::FileSystem;
 use super::flusher::{self, Task, Tasks};
 use super::journal::Journal;
+use super::open_files::OpenFiles;
 use super::partition::{CheckpointEntry, Partition};
+use super::partition_log::Unsynced;
 use super::segment::Segment;
 use super::writer::{self, Job};
 use crate::config::Config;
@@ -40,6 +42,7 @@ pub(super) const DELETED_SUFFIX: &str = "-delete";
 pub(crate) struct Directory {
     path: PathBuf,
     pub(super) files: Arc<dyn FileSystem>,
+    pub(super) open_files: Arc<OpenFiles>,
     is_offline: AtomicBool,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     tasks: Tasks,
@@ -71,6 +74,7 @@ impl Directory {
     pub(super) fn new(
         path: PathBuf,
         files: Arc<dyn FileSystem>,
+        open_files: Arc<OpenFiles>,
         config: &Config,
     ) -> io::Result<Arc<Self>> {
         let cleaner = Cleaner::open(config.cleaner.clone(), &*files, &path)?;
@@ -79,6 +83,7 @@ impl Directory {
             journal: Journal::new(Arc::clone(&files), path.clone()),
             path,
             files,
+            open_files,
             is_offline: AtomicBool::new(false),
             jobs: Mutex::default(),
             tasks: Tasks::default(),
@@ -197,6 +202,42 @@ impl Directory {
         self.tasks.flush_all(round);
     }
 
+    /// Makes the names of the partitions' directories durable.
+    pub(super) fn sync_own_names(&self) -> io::Result<()> {
+        self.files.sync_directory(&self.path)
+    }
+
+    /// Makes everything but the batches of partitions durable, some side by side, and
+    /// leaves with each how that went.
+    pub(super) fn sync_names<'a>(
+        &self,
+        unsynced: impl Iterator<Item = (&'a mut Unsynced, &'a mut io::Result<()>)>,
+    ) {
+        let changed: Vec<_> =
+            unsynced.filter(|(unsynced, _)| unsynced.has_more_than_batches()).collect();
+        let own = if changed.iter().any(|(unsynced, _)| unsynced.is_new) {
+            self.sync_own_names()
+        } else {
+            Ok(())
+        };
+        let count = changed.len();
+        let queue = Mutex::new(changed.into_iter());
+        side_by_side(count, || {
+            loop {
+                // Not in the condition of the loop, where it would be held meanwhile.
+                let next = queue.lock().next();
+                let Some((unsynced, result)) = next else { return };
+                *result = match &own {
+                    Err(error) if unsynced.is_new => {
+                        Err(io::Error::new(error.kind(), error.to_string()))
+                    }
+                    // A partition that is deleted meanwhile must not fail the others.
+                    _ => unsynced.sync_all_but_batches(&*self.files),
+                };
+            }
+        });
+    }
+
     pub(super) fn flush_at(&self, time: Instant, task: Task) {
         self.tasks.push_at(time, task);
     }
@@ -255,7 +296,10 @@ impl Directory {
             self.cleaner.forget(partition.topic(), partition.index());
         }
         drop(partitions);
-        self.discard(partition.log.directory());
+        let path = partition.log.directory();
+        if let Err(error) = self.discard(path) {
+            tracing::error!(path = %path.display(), %error, "a deleted partition cannot be removed; the next topic of its name tries again");
+        }
     }
 
     /// Removes files at a time, or at once when the disk is full.
@@ -345,19 +389,19 @@ impl Directory {
     }
 
     /// Renames a directory out of the way, and has it removed.
-    pub(super) fn discard(&self, path: &Path) {
+    ///
+    /// # Errors
+    /// It may have its old name then.
+    pub(super) fn discard(&self, path: &Path) -> io::Result<()> {
         if !self.files.exists(path) {
-            return;
+            return Ok(());
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let id = uuid::Uuid::new_v4().simple();
         let discarded = path.with_file_name(format!("{name}.{id}{DELETED_SUFFIX}"));
-        match durable::rename(&*self.files, path, &discarded) {
-            Ok(()) => self.tasks.push(Task::Remove(discarded)),
-            Err(error) => {
-                tracing::error!(path = %path.display(), %error, "a deleted partition cannot be removed");
-            }
-        }
+        durable::rename(&*self.files, path, &discarded)?;
+        self.tasks.push(Task::Remove(discarded));
+        Ok(())
     }
 
     /// Removes the directory of a deleted partition. Files that are being sent
@@ -374,6 +418,9 @@ impl Directory {
             let partitions = self.partitions();
             for partition in &partitions {
                 partition.expire_producers(self.producer_expiration_ms);
+                if let Err(error) = partition.write_small_files() {
+                    tracing::warn!(topic = %partition.topic(), partition = partition.index(), %error, "the leader epochs cannot be written");
+                }
                 if let Err(error) = partition.snapshot() {
                     tracing::warn!(topic = %partition.topic(), partition = partition.index(), %error, "a snapshot of producers cannot be written");
                 }
@@ -436,24 +483,33 @@ impl Directory {
 
     /// Syncs every partition, some side by side. Says whether that went well.
     fn close_partitions(&self) -> bool {
-        let queue = Mutex::new(self.partitions().into_iter());
-        let work = || {
-            let mut ended_well = true;
+        let partitions = self.partitions();
+        let count = partitions.len();
+        let queue = Mutex::new(partitions.into_iter());
+        let ended_well = AtomicBool::new(true);
+        side_by_side(count, || {
             loop {
                 // Not in the condition of the loop, where it would be held meanwhile.
                 let next = queue.lock().next();
-                let Some(partition) = next else { return ended_well };
+                let Some(partition) = next else { return };
                 if let Err(error) = partition.close() {
                     tracing::error!(topic = %partition.topic(), partition = partition.index(), %error, "a partition cannot be closed");
-                    ended_well = false;
+                    ended_well.store(false, Ordering::Relaxed);
                 }
             }
-        };
-        std::thread::scope(|scope| {
-            // One in tests, where the same seed has to do the same things.
-            let count = if cfg!(test) { 1 } else { flusher::THREADS };
-            let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().all(|thread| thread.join().unwrap_or(false))
-        })
+        });
+        ended_well.into_inner()
     }
+}
+
+/// Works on as many threads as wait for the disk, if there is enough to do.
+fn side_by_side(count: usize, work: impl Fn() + Sync) {
+    // Alone in tests, where the same seed has to do the same things.
+    let others = if cfg!(test) { 0 } else { count.clamp(1, flusher::THREADS) - 1 };
+    std::thread::scope(|scope| {
+        for _ in 0..others {
+            scope.spawn(&work);
+        }
+        work();
+    });
 }

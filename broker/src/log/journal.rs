@@ -32,9 +32,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
 use protocol::Uuid;
 
-use super::file::{FileRange, FileSystem, LogFile};
+use super::file::{FileRange, FileSystem, LogFile, Reads};
 use super::partition_log::Unsynced;
 use super::partition_metadata;
+use super::progress::Progress;
 use super::segment::{Segment, file_name};
 use super::store::KnownPartition;
 
@@ -216,7 +217,11 @@ fn record(pieces: &[Piece<'_>]) -> io::Result<Vec<Bytes>> {
     for piece in pieces {
         for range in &piece.unsynced.ranges {
             let length = usize::try_from(range.length).unwrap_or(usize::MAX);
-            let file = Arc::clone(range.segment.file());
+            let file = match range.segment.file().get(Reads::Blocking) {
+                // Retention was faster.
+                Err(_) if range.segment.file().is_gone() => continue,
+                file => file?,
+            };
             let bytes = FileRange::new(file, range.position, length).read()?;
             let mut head = BytesMut::new();
             // Topic names have at most 249 characters, and rounds at most a few megabytes.
@@ -361,7 +366,10 @@ fn restore(
     // Stable: where two pieces overlap, the later one is what was acknowledged last.
     found.sort_by(|a, b| a.file().cmp(&b.file()));
     let mut unsynced = Unsynced::default();
+    let segments = found.chunk_by(|a, b| a.file() == b.file()).count();
+    let progress = Progress::new("the journal is being written to segments", directory, segments);
     for pieces in found.chunk_by(|a, b| a.file() == b.file()) {
+        progress.one_done();
         let Some(Found { topic, index, topic_id, segment, .. }) = pieces.first() else { continue };
         let name = format!("{topic}-{index}");
         // A topic that was deleted meanwhile, even if there is another of its name.
@@ -369,12 +377,17 @@ fn restore(
             continue;
         }
         let partition = directory.join(name);
-        let id = partition_metadata::read(files, &partition);
-        if !files.exists(&partition) || matches!(id, Ok(None)) {
-            files.create_directory(&partition)?;
-            partition_metadata::write(files, &partition, *topic_id)?;
-        } else if !matches!(id, Ok(Some(id)) if id == *topic_id) {
-            continue;
+        match partition_metadata::read(files, &partition) {
+            Ok(Some(id)) if id == *topic_id => {}
+            Ok(Some(_)) => continue,
+            Ok(None) => {
+                files.create_directory(&partition)?;
+                partition_metadata::replace(files, &partition, *topic_id)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                partition_metadata::replace(files, &partition, *topic_id)?;
+            }
+            Err(error) => return Err(error),
         }
         let file = files.open(&partition.join(file_name(*segment, "log")), true)?;
         for piece in pieces {

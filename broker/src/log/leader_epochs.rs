@@ -63,6 +63,14 @@ impl LeaderEpochs {
         true
     }
 
+    /// Where the first epoch begins that the other list has not, or has otherwise, or
+    /// has and this one has not.
+    pub(crate) fn first_difference(&self, other: &Self) -> Option<i64> {
+        let same = self.starts.iter().zip(&other.starts).take_while(|(a, b)| a == b).count();
+        let rests = [self.starts.get(same), other.starts.get(same)];
+        rests.into_iter().flatten().map(|start| start.start_offset).min()
+    }
+
     /// The newest epoch that has records.
     pub(crate) fn latest(&self) -> Option<i32> {
         self.starts.last().map(|start| start.epoch)

@@ -17,11 +17,13 @@ mod leader_epochs;
 #[cfg(test)]
 mod memory_disk;
 mod meta_properties;
+mod open_files;
 mod partition;
 mod partition_log;
 mod partition_metadata;
 #[cfg(test)]
 mod power_loss;
+mod progress;
 mod recovery;
 mod retention;
 mod segment;

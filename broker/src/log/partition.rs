@@ -259,15 +259,38 @@ impl Partition {
         at_least_one: bool,
         reads: Reads,
     ) -> Result<Option<FileRange>, ReadError> {
-        let marks = *self.marks.read();
-        if offset < marks.log_start || offset > marks.end.offset {
-            return Err(ReadError::OffsetOutOfRange {
-                offset,
-                log_start_offset: marks.log_start,
-                log_end_offset: marks.end.offset,
-            });
+        self.look(|marks| {
+            if offset < marks.log_start || offset > marks.end.offset {
+                return Err(ReadError::OffsetOutOfRange {
+                    offset,
+                    log_start_offset: marks.log_start,
+                    log_end_offset: marks.end.offset,
+                });
+            }
+            Ok(self.log.read(offset, max_bytes, marks.high, at_least_one, reads)?)
+        })
+    }
+
+    /// Of how many files one reader may hold ranges.
+    pub(crate) fn files_at_once(&self) -> usize {
+        self.directory.open_files.limit_of_one()
+    }
+
+    /// Looks into the log, and again where a segment went away meanwhile.
+    fn look<T>(&self, look: impl Fn(Marks) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        /// A segment goes away once; nobody is that unlucky.
+        const TRIES: usize = 100;
+        let mut tries = 0;
+        loop {
+            let marks = *self.marks.read();
+            match look(marks) {
+                Err(error) if error.is_gone() && self.is_deleted() => {
+                    return Err(ReadError::Deleted);
+                }
+                Err(error) if error.is_gone() && tries < TRIES => tries += 1,
+                looked => return looked,
+            }
         }
-        Ok(self.log.read(offset, max_bytes, marks.high, at_least_one, reads)?)
     }
 
     /// The first record that is not older than `timestamp`. Blocks on the disk.
@@ -275,14 +298,12 @@ impl Partition {
         &self,
         timestamp: i64,
     ) -> Result<Option<TimestampOffset>, ReadError> {
-        let marks = *self.marks.read();
-        self.log.offset_for_timestamp(timestamp, marks.log_start, marks.high)
+        self.look(|marks| self.log.offset_for_timestamp(timestamp, marks.log_start, marks.high))
     }
 
     /// The first record with the largest timestamp. Blocks on the disk.
     pub(crate) fn max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
-        let marks = *self.marks.read();
-        self.log.max_timestamp(marks.high)
+        self.look(|marks| self.log.max_timestamp(marks.high))
     }
 
     /// Checks a batch and hands it to the writer, behind what was handed over
@@ -519,8 +540,10 @@ impl Partition {
         }
         let mut flush = self.flush.lock();
         flush.records = flush.records.saturating_add(records);
-        let is_due =
-            config.durability == Durability::Group || flush.records >= config.flush_messages;
+        let is_due = config.durability == Durability::Group
+            || flush.records >= config.flush_messages
+            // As in Kafka: a start after a crash need not read segments that are closed.
+            || self.log.has_unsynced_closed();
         if is_due {
             if flush.queue() {
                 drop(flush);
@@ -549,6 +572,8 @@ impl Partition {
     pub(super) fn remove(self: &Arc<Self>) {
         let _paths = self.paths.lock();
         self.is_deleted.store(true, Ordering::Release);
+        // Their names may be those of the next topic with this one's name.
+        self.log.segments().iter().for_each(|segment| segment.file().forget());
         self.waiters.wake_all();
         self.directory.remove_partition(self);
     }
@@ -590,13 +615,15 @@ impl Partition {
         let turns: Vec<_> = begun.iter().map(|partition| partition.syncing.lock()).collect();
         let (mut pieces, mut ends) = (Vec::new(), Vec::new());
         for partition in &begun {
-            let (mut unsynced, mark) = partition.log.take_unsynced();
-            // A partition that is deleted meanwhile must not fail the others.
-            let named = unsynced.sync_all_but_batches(&*directory.files);
+            let (unsynced, mark) = partition.log.take_unsynced();
             let (topic, topic_id) = (partition.topic.as_str(), partition.log.topic_id());
             pieces.push(Piece { topic, index: partition.index, topic_id, unsynced });
-            ends.push((partition, named, mark));
+            ends.push((partition, Ok(()), mark));
         }
+        let pieces_and_names = pieces.iter_mut().zip(&mut ends);
+        directory.sync_names(
+            pieces_and_names.map(|(piece, (_, named, _))| (&mut piece.unsynced, named)),
+        );
         let round = if directory.is_offline() {
             Err(io::Error::other("the log directory is offline"))
         } else {
@@ -652,7 +679,8 @@ impl Partition {
         let synced = if self.directory.is_offline() {
             Err(io::Error::other("the log directory is offline"))
         } else {
-            unsynced.sync(&*self.directory.files)
+            let directory = if unsynced.is_new { self.directory.sync_own_names() } else { Ok(()) };
+            directory.and_then(|()| unsynced.sync(&*self.directory.files))
         };
         self.end_sync(synced, mark);
     }
@@ -697,13 +725,25 @@ impl Partition {
         }
         self.sync();
         self.log.close()?;
+        self.write_small_files()?;
         self.snapshot()
+    }
+
+    /// See [`PartitionLog::write_small_files`].
+    pub(super) fn write_small_files(&self) -> io::Result<()> {
+        let _paths = self.paths.lock();
+        if self.is_deleted() { Ok(()) } else { self.log.write_small_files() }
     }
 
     /// Writes what is known of producers beside the log, so that the next start
     /// reads it instead of all batches. That there are none is worth knowing, too,
     /// unless few batches tell it.
     pub(super) fn snapshot(&self) -> io::Result<()> {
+        // The directory of a deleted partition may be the next one's.
+        let _paths = self.paths.lock();
+        if self.is_deleted() {
+            return Ok(());
+        }
         let (offset, snapshot) = {
             // The writer holds this lock while it appends: both are of the same moment.
             let producers = self.producers.lock();
@@ -727,10 +767,11 @@ impl Partition {
     /// What the checkpoints of the directory say about the partition; nothing
     /// while it has no files.
     pub(super) fn checkpoint(&self) -> Option<CheckpointEntry> {
-        if self.log.size() == 0 || self.is_deleted.load(Ordering::Acquire) {
+        // An empty segment counts: those before it may come back in a crash.
+        if self.log.segments().is_empty() || self.is_deleted() {
             return None;
         }
-        let recovery_point = self.recovery_point();
+        let recovery_point = self.log.recovery_point(self.recovery_point());
         let marks = *self.marks.read();
         Some(CheckpointEntry {
             recovery_point,

@@ -25,9 +25,10 @@ use parking_lot::{Mutex, RwLock};
 use protocol::Uuid;
 use protocol::records::{BatchHeader, RecordError, RecordIter};
 
-use super::file::{FileRange, FileSystem, LogFile, Reads};
+use super::file::{FileRange, FileSystem, Reads};
 use super::journal::AppendedRange;
 use super::leader_epochs::LeaderEpochs;
+use super::open_files::{OpenFiles, SegmentFile};
 use super::partition_metadata;
 use super::recovery;
 use super::retention::SegmentFacts;
@@ -76,6 +77,8 @@ pub(crate) struct TimestampOffset {
 pub(crate) enum ReadError {
     #[error("offset {offset} is outside {log_start_offset}..={log_end_offset}")]
     OffsetOutOfRange { offset: i64, log_start_offset: i64, log_end_offset: i64 },
+    #[error("the topic is deleted")]
+    Deleted,
     #[error("the log cannot be read: {0}")]
     Io(#[from] io::Error),
     #[error("a batch in the log cannot be read: {0}")]
@@ -83,6 +86,11 @@ pub(crate) enum ReadError {
 }
 
 impl ReadError {
+    /// Whether the file is not there any more.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether what is read is not in memory, and the caller did not want to
     /// wait for the disk: see [`Reads::Cached`].
     pub(crate) fn is_cold(&self) -> bool {
@@ -90,27 +98,35 @@ impl ReadError {
     }
 }
 
-/// Files and directories that are not durable yet.
+/// Files and directories that are not durable yet. In which order they are synced
+/// does not matter, but all have to be before the mark is durable.
 #[derive(Debug, Default)]
 pub(crate) struct Unsynced {
-    /// In this order: a directory's name before the names in it does not matter,
-    /// but all of it has to be synced before the mark is durable.
-    pub(crate) files: Vec<Arc<dyn LogFile>>,
+    pub(super) files: Vec<Arc<SegmentFile>>,
+    /// Directories with new files.
     pub(crate) directories: Vec<PathBuf>,
-    /// Of segments that are closed.
-    pub(super) indexes: Vec<Arc<dyn LogFile>>,
+    /// The name of the partition's own directory is new.
+    pub(super) is_new: bool,
+    /// Segments that were closed, whose indexes are not durable.
+    pub(super) closed: Vec<Arc<Segment>>,
     /// What was appended, which stands for the files where a journal takes it.
     pub(super) ranges: Vec<AppendedRange>,
 }
 
 impl Unsynced {
-    /// Makes it durable. Blocks on the disk.
+    /// Makes it durable, but for the name of a new directory. Blocks on the disk.
     pub(super) fn sync(&self, files: &dyn FileSystem) -> io::Result<()> {
-        self.files.iter().chain(&self.indexes).try_for_each(|file| file.sync())?;
+        self.files.iter().try_for_each(|file| file.sync())?;
+        self.closed.iter().try_for_each(|segment| segment.sync_indexes())?;
         self.directories.iter().try_for_each(|path| files.sync_directory(path))
     }
 
-    /// Makes everything but the batches durable.
+    /// Whether anything but batches has to be made durable.
+    pub(super) fn has_more_than_batches(&self) -> bool {
+        self.is_new || !self.closed.is_empty() || !self.directories.is_empty()
+    }
+
+    /// As [`Unsynced::sync`], for everything but the batches.
     pub(super) fn sync_all_but_batches(&mut self, files: &dyn FileSystem) -> io::Result<()> {
         let batches = std::mem::take(&mut self.files);
         let synced = self.sync(files);
@@ -124,7 +140,7 @@ impl Unsynced {
         for file in other.files {
             self.add_file(&file);
         }
-        self.indexes.extend(other.indexes);
+        self.closed.extend(other.closed);
         for directory in other.directories {
             if !self.directories.contains(&directory) {
                 self.directories.push(directory);
@@ -132,7 +148,7 @@ impl Unsynced {
         }
     }
 
-    fn add_file(&mut self, file: &Arc<dyn LogFile>) {
+    fn add_file(&mut self, file: &Arc<SegmentFile>) {
         if !self.files.iter().any(|known| Arc::ptr_eq(known, file)) {
             self.files.push(Arc::clone(file));
         }
@@ -150,16 +166,39 @@ impl Unsynced {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct PartitionLog {
+    pub(super) open_files: Arc<OpenFiles>,
     files: Arc<dyn FileSystem>,
     directory: PathBuf,
     topic_id: Uuid,
     segments: RwLock<Arc<[Arc<Segment>]>>,
     epochs: RwLock<LeaderEpochs>,
-    /// Held from a look at the epochs until they are written anew: retention and the
-    /// appending thread both do that.
-    writing_epochs: Mutex<()>,
+    /// What the small files beside the segments do not say yet. Locked before the epochs
+    /// by whoever changes those.
+    small_files: Mutex<SmallFiles>,
+    /// Held while the small files are written.
+    writing_small_files: Mutex<()>,
     /// Only the appending thread takes it for long.
     writer: Mutex<Writer>,
+}
+
+/// `partition.metadata` and `leader-epoch-checkpoint`. No append waits for them: as long
+/// as they may be missing after a crash, the recovery point stays so low that the next
+/// start reads the batches that tell the same.
+#[derive(Debug, Default)]
+struct SmallFiles {
+    /// The directory is new, and the file that says whose it is may not be synced.
+    has_new_metadata: bool,
+    /// The first epoch that the checkpoint has not, or has otherwise, begins here.
+    unwritten_from: Option<i64>,
+    /// How often the above was changed.
+    changes: u64,
+}
+
+impl SmallFiles {
+    fn note_epochs(&mut self, from: i64) {
+        self.unwritten_from = Some(self.unwritten_from.map_or(from, |before| before.min(from)));
+        self.changes += 1;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -183,14 +222,21 @@ pub(crate) struct Opened {
 
 impl PartitionLog {
     /// A log without records, which is nowhere on disk.
-    pub(crate) fn new(files: Arc<dyn FileSystem>, directory: PathBuf, topic_id: Uuid) -> Self {
+    pub(crate) fn new(
+        open_files: Arc<OpenFiles>,
+        files: Arc<dyn FileSystem>,
+        directory: PathBuf,
+        topic_id: Uuid,
+    ) -> Self {
         Self {
+            open_files,
             files,
             directory,
             topic_id,
             segments: RwLock::default(),
             epochs: RwLock::default(),
-            writing_epochs: Mutex::default(),
+            small_files: Mutex::default(),
+            writing_small_files: Mutex::default(),
             writer: Mutex::default(),
         }
     }
@@ -206,25 +252,33 @@ impl PartitionLog {
     /// When files cannot be read, or are not what their names say. Nothing is
     /// deleted then.
     pub(crate) fn open(
+        open_files: Arc<OpenFiles>,
         files: Arc<dyn FileSystem>,
         directory: PathBuf,
         topic_id: Uuid,
         options: recovery::Options,
         visit: &mut dyn FnMut(&BatchHeader),
     ) -> io::Result<Opened> {
-        let epochs = LeaderEpochs::read(&*files, &directory)?;
-        let recovered = recovery::open_segments(&files, &directory, options, visit)?;
-        let mut log = Self::new(files, directory, topic_id);
-        let cut_epochs = {
-            let epochs_of_log = log.epochs.get_mut();
-            *epochs_of_log = epochs;
-            let before = epochs_of_log.clone();
-            epochs_of_log.truncate(recovered.next_offset);
-            before.latest() != epochs_of_log.latest()
+        let written = LeaderEpochs::read(&*files, &directory)?;
+        let mut epochs = written.clone();
+        let mut visit = |header: &BatchHeader| {
+            // No checksum covers the epoch of a batch.
+            if (0..=options.latest_epoch).contains(&header.partition_leader_epoch) {
+                epochs.begin(header.partition_leader_epoch, header.base_offset);
+            }
+            visit(header);
         };
-        if cut_epochs {
-            log.epochs.read().write(&*log.files, &log.directory)?;
-        }
+        let recovered =
+            recovery::open_segments(&open_files, &files, &directory, options, &mut visit)?;
+        epochs.truncate(recovered.next_offset);
+        let mut log = Self::new(open_files, files, directory, topic_id);
+        *log.small_files.get_mut() = SmallFiles {
+            // A process that was killed may have left it in memory only.
+            has_new_metadata: !options.is_clean && options.recovery_point == 0,
+            unwritten_from: epochs.first_difference(&written),
+            changes: 0,
+        };
+        *log.epochs.get_mut() = epochs;
         let newest = recovered.segments.last();
         *log.writer.get_mut() = Writer {
             end: Mark {
@@ -312,14 +366,42 @@ impl PartitionLog {
     }
 
     /// Forgets epochs that end before the log begins now.
-    pub(super) fn trim_epochs(&self, log_start_offset: i64) -> io::Result<()> {
-        let _turn = self.writing_epochs.lock();
-        let mut epochs = self.epochs.read().clone();
-        if epochs.trim(log_start_offset) {
+    pub(super) fn trim_epochs(&self, log_start_offset: i64) {
+        let mut small_files = self.small_files.lock();
+        if self.epochs.write().trim(log_start_offset) {
+            // No start needs to read anything for it.
+            small_files.note_epochs(i64::MAX);
+        }
+    }
+
+    /// Makes the small files say what they should. Blocks on the disk.
+    pub(super) fn write_small_files(&self) -> io::Result<()> {
+        let _turn = self.writing_small_files.lock();
+        let (has_new_metadata, epochs, changes) = {
+            let small_files = self.small_files.lock();
+            let epochs = small_files.unwritten_from.map(|_| self.epochs.read().clone());
+            (small_files.has_new_metadata, epochs, small_files.changes)
+        };
+        if has_new_metadata {
+            partition_metadata::sync(&*self.files, &self.directory)?;
+            self.small_files.lock().has_new_metadata = false;
+        }
+        if let Some(epochs) = epochs {
             epochs.write(&*self.files, &self.directory)?;
-            *self.epochs.write() = epochs;
+            let mut small_files = self.small_files.lock();
+            if small_files.changes == changes {
+                small_files.unwritten_from = None;
+            }
         }
         Ok(())
+    }
+
+    /// Up to where a start may believe the log without reading it, of what is durable
+    /// below `synced`.
+    pub(super) fn recovery_point(&self, synced: i64) -> i64 {
+        let small_files = self.small_files.lock();
+        let from = small_files.unwritten_from.unwrap_or(synced);
+        if small_files.has_new_metadata { 0 } else { synced.min(from) }
     }
 
     /// Bytes of batches in all segments.
@@ -363,7 +445,7 @@ impl PartitionLog {
         let Some(first) = batches.first() else { return Ok(0) };
         let segment =
             self.segment_for(writer, &first.header, config).map_err(|error| (error, true))?;
-        self.begin_epoch(writer, leader_epoch).map_err(|error| (error, true))?;
+        self.begin_epoch(writer, leader_epoch);
 
         let mut headers = Vec::with_capacity(batches.len());
         let mut prefixes = Vec::with_capacity(batches.len());
@@ -424,15 +506,16 @@ impl PartitionLog {
         let segment = self.begin_segment(writer)?;
         // What a crash left under this name held nothing that was acknowledged.
         if segment.size() > 0 {
-            segment.recover(i64::MAX, config.index_interval_bytes, |_| {})?;
+            segment.recover(i64::MAX..i64::MAX, config.index_interval_bytes, |_| {})?;
         }
         Ok(segment)
     }
 
     /// Makes the segment that begins where the log ends.
     fn begin_segment(&self, writer: &mut Writer) -> io::Result<Arc<Segment>> {
+        let (files, offset) = (&self.files, writer.end.offset);
         let segment =
-            Arc::new(Segment::open(&self.files, &self.directory, writer.end.offset, true)?);
+            Arc::new(Segment::open(&self.open_files, files, &self.directory, offset, true)?);
         let mut segments = self.segments.write();
         *segments = segments.iter().cloned().chain([Arc::clone(&segment)]).collect();
         writer.unsynced.directories.push(self.directory.clone());
@@ -447,24 +530,25 @@ impl PartitionLog {
         }
         self.files.create_directory(&self.directory)?;
         partition_metadata::write(&*self.files, &self.directory, self.topic_id)?;
-        if let Some(parent) = self.directory.parent() {
-            writer.unsynced.directories.push(parent.to_owned());
-        }
+        self.small_files.lock().has_new_metadata = true;
+        writer.unsynced.is_new = true;
         writer.has_directory = true;
         Ok(())
     }
 
-    fn begin_epoch(&self, writer: &Writer, leader_epoch: i32) -> io::Result<()> {
+    fn begin_epoch(&self, writer: &Writer, leader_epoch: i32) {
         if self.epochs.read().latest().is_some_and(|latest| leader_epoch <= latest) {
-            return Ok(());
+            return;
         }
-        let _turn = self.writing_epochs.lock();
-        let mut epochs = self.epochs.read().clone();
-        if epochs.begin(leader_epoch, writer.end.offset) {
-            epochs.write(&*self.files, &self.directory)?;
-            *self.epochs.write() = epochs;
+        let mut small_files = self.small_files.lock();
+        if self.epochs.write().begin(leader_epoch, writer.end.offset) {
+            small_files.note_epochs(writer.end.offset);
         }
-        Ok(())
+    }
+
+    /// Whether a segment was closed that is not durable.
+    pub(super) fn has_unsynced_closed(&self) -> bool {
+        !self.writer.lock().unsynced.closed.is_empty()
     }
 
     /// What has to be synced, and the mark that is durable then.
@@ -511,7 +595,8 @@ impl PartitionLog {
                 return Ok(None);
             };
             let length = usize::try_from(length).unwrap_or(usize::MAX);
-            return Ok(Some(FileRange::new(Arc::clone(segment.file()), position, length)));
+            let file = segment.file().get(reads)?;
+            return Ok(Some(FileRange::new(file, position, length)));
         }
         Ok(None)
     }
@@ -602,9 +687,9 @@ pub(crate) struct AppendFailure {
 
 impl Writer {
     /// Ends the newest segment before another one begins.
-    fn close(&mut self, newest: &Segment) -> io::Result<()> {
+    fn close(&mut self, newest: &Arc<Segment>) -> io::Result<()> {
         newest.close()?;
-        self.unsynced.indexes.extend(newest.index_files()?);
+        self.unsynced.closed.push(Arc::clone(newest));
         Ok(())
     }
 
@@ -694,18 +779,22 @@ mod tests {
     fn retention_and_appends_take_turns_at_the_leader_epochs() {
         const EPOCHS: i32 = 200;
         let directory = tempfile::tempdir().unwrap();
-        let log = PartitionLog::new(Arc::new(Disk), directory.path().into(), Uuid::default());
+        let open_files = OpenFiles::new(None);
+        let log =
+            PartitionLog::new(open_files, Arc::new(Disk), directory.path().into(), Uuid::default());
         std::thread::scope(|scope| {
             let appends = scope.spawn(|| {
                 for epoch in 0..EPOCHS {
                     let end = Mark { offset: i64::from(epoch), ..Mark::default() };
-                    log.begin_epoch(&Writer { end, ..Writer::default() }, epoch).unwrap();
+                    log.begin_epoch(&Writer { end, ..Writer::default() }, epoch);
+                    log.write_small_files().unwrap();
                 }
             });
             // Each epoch begins at the offset of its own number.
             while !appends.is_finished() {
                 let latest = log.epochs().latest().unwrap_or(0);
-                log.trim_epochs(i64::from(latest)).unwrap();
+                log.trim_epochs(i64::from(latest));
+                log.write_small_files().unwrap();
             }
         });
         let on_disk = LeaderEpochs::read(&Disk, directory.path()).unwrap();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use protocol::records::BatchHeader;
 
 use super::file::{FileSystem, Reads};
+use super::open_files::OpenFiles;
 use super::segment::{Segment, file_name};
 use super::swap;
 
@@ -18,6 +19,10 @@ pub(crate) struct Options {
     pub(crate) is_clean: bool,
     /// Records below it were synced once.
     pub(crate) recovery_point: i64,
+    /// No record has a later leader epoch.
+    pub(crate) latest_epoch: i32,
+    /// Records below it were deleted.
+    pub(crate) log_start: i64,
     /// The first batch that somebody wants to see.
     pub(crate) visit_from: i64,
     /// Bytes of log per index entry.
@@ -36,29 +41,32 @@ pub(super) struct Recovered {
 /// Opens the segments in a partition's directory; see
 /// [`PartitionLog::open`](super::partition_log::PartitionLog::open).
 pub(super) fn open_segments(
+    open_files: &Arc<OpenFiles>,
     files: &Arc<dyn FileSystem>,
     directory: &Path,
     options: Options,
     visit: &mut dyn FnMut(&BatchHeader),
 ) -> io::Result<Recovered> {
-    swap::finish(files, directory)?;
+    swap::finish(open_files, files, directory)?;
     let bases = base_offsets(&**files, directory)?;
     let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
     let mut next_offset = bases.first().copied().unwrap_or(0);
     let mut cut = None;
     for (index, base) in bases.iter().enumerate() {
-        let is_last = index + 1 == bases.len();
         let end = bases.get(index + 1).copied().unwrap_or(i64::MAX);
         // Segments that end below the recovery point were synced as a whole.
         let is_trusted = options.is_clean || end <= options.recovery_point;
         // What is missing below the recovery point was compacted away: Apache Kafka
-        // leaves such holes between segments.
-        if !is_trusted && *base > next_offset.max(options.recovery_point) {
-            cut = Some(format!("the segment with offset {next_offset} is missing"));
+        // leaves such holes between segments. Of what was deleted a crash may have
+        // kept one segment and not the next.
+        let may_miss = options.recovery_point.max(options.log_start);
+        if !is_trusted && *base > next_offset.max(may_miss) {
+            let missing = || format!("the segment with offset {next_offset} is missing");
+            cut = cut.or_else(|| Some(missing()));
             remove_later(&**files, directory, bases.get(index..).unwrap_or_default(), &mut cut)?;
             break;
         }
-        let segment = Segment::open(files, directory, *base, false)?;
+        let segment = Segment::open(open_files, files, directory, *base, false)?;
         let loaded = if is_trusted { segment.load(options.index_interval_bytes)? } else { None };
         match loaded {
             Some(next) => {
@@ -67,7 +75,7 @@ pub(super) fn open_segments(
             }
             None => {
                 let scanned =
-                    segment.recover(next_offset, options.index_interval_bytes, |header| {
+                    segment.recover(next_offset..end, options.index_interval_bytes, |header| {
                         visit(header)
                     })?;
                 segment.sync()?;
@@ -81,15 +89,6 @@ pub(super) fn open_segments(
             }
         }
         segments.push(Arc::new(segment));
-        if cut.is_some() && !is_last {
-            remove_later(
-                &**files,
-                directory,
-                bases.get(index + 1..).unwrap_or_default(),
-                &mut cut,
-            )?;
-            break;
-        }
     }
     if !options.is_clean && !bases.is_empty() {
         files.sync_directory(directory)?;

@@ -114,8 +114,8 @@ impl Partition {
             topic = %self.topic(), partition = self.index(), segments = removed.len(),
             log_start_offset = first_kept.base_offset, "old segments are removed"
         );
-        let trimmed = self.log.trim_epochs(self.log_start_offset());
-        if let Err(error) = trimmed {
+        self.log.trim_epochs(self.log_start_offset());
+        if let Err(error) = self.write_small_files() {
             tracing::warn!(topic = %self.topic(), partition = self.index(), %error, "the leader epochs cannot be written");
         }
         removed

@@ -4,6 +4,7 @@
 //! Only the newest is written to; the others never change again.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use protocol::records::{Batch, BatchHeader, HEADER_SIZE};
 
 use super::file::{FileRange, FileSystem, LogFile, Reads};
 use super::index::{IndexedBatch, Indexes};
+use super::open_files::{OpenFiles, SegmentFile};
 use super::partition_log::ReadError;
 
 /// How much is read at a time while looking for a batch.
@@ -21,12 +23,12 @@ const WALK_BYTES: usize = 4096;
 /// How much is read at a time when a whole segment is checked.
 const SCAN_BYTES: usize = 1024 * 1024;
 
-/// A segment, open for reading, and for appending if it is the newest.
+/// A segment, for reading, and for appending if it is the newest.
 #[derive(Debug)]
 pub(crate) struct Segment {
     base_offset: i64,
     path: PathBuf,
-    file: Arc<dyn LogFile>,
+    file: Arc<SegmentFile>,
     /// For the indexes, which are only open while they are read or written.
     files: Arc<dyn FileSystem>,
     index_paths: [PathBuf; 2],
@@ -53,6 +55,7 @@ pub(crate) const MAX_BYTES: u64 = i32::MAX as u64;
 impl Segment {
     /// Makes or opens the files of the segment that begins at `base_offset`.
     pub(crate) fn open(
+        open_files: &Arc<OpenFiles>,
         files: &Arc<dyn FileSystem>,
         directory: &Path,
         base_offset: i64,
@@ -66,11 +69,15 @@ impl Segment {
             // Kafka's tools look for them even if there is nothing in them.
             files.open(path, true)?;
         }
-        Self::of_files(files, base_offset, log, file, index_paths)
+        let segment = Self::of_files(open_files, files, base_offset, log, file, index_paths)?;
+        segment.file.settle();
+        Ok(segment)
     }
 
-    /// Makes an empty segment whose files have `suffix` behind their names.
+    /// Makes an empty segment whose files have `suffix` behind their names. Its batches
+    /// stay open until the name is settled.
     pub(crate) fn create_aside(
+        open_files: &Arc<OpenFiles>,
         files: &Arc<dyn FileSystem>,
         directory: &Path,
         base_offset: i64,
@@ -87,10 +94,11 @@ impl Segment {
         make(&offset_index)?;
         make(&time_index)?;
         let path = directory.join(file_name(base_offset, "log"));
-        Self::of_files(files, base_offset, path, file, [offset_index, time_index])
+        Self::of_files(open_files, files, base_offset, path, file, [offset_index, time_index])
     }
 
     fn of_files(
+        open_files: &Arc<OpenFiles>,
         files: &Arc<dyn FileSystem>,
         base_offset: i64,
         path: PathBuf,
@@ -100,8 +108,8 @@ impl Segment {
         let size = file.len()?;
         Ok(Self {
             base_offset,
+            file: SegmentFile::new(open_files, files, path.clone(), file),
             path,
-            file,
             files: Arc::clone(files),
             index_paths,
             size: AtomicU64::new(size),
@@ -122,7 +130,7 @@ impl Segment {
     }
 
     /// The file of batches.
-    pub(crate) fn file(&self) -> &Arc<dyn LogFile> {
+    pub(crate) fn file(&self) -> &Arc<SegmentFile> {
         &self.file
     }
 
@@ -152,10 +160,11 @@ impl Segment {
         length: u64,
     ) -> Result<(), (io::Error, bool)> {
         let size = self.size();
+        let file = self.file.get_for_writing().map_err(|error| (error, true))?;
         self.has_changed.store(true, Ordering::Relaxed);
-        self.allocate(size + length).map_err(|error| (error, true))?;
-        self.file.write_at(slices, size).map_err(|error| {
-            let restored = self.file.set_len(size).is_ok();
+        self.allocate(&*file, size + length).map_err(|error| (error, true))?;
+        file.write_at(slices, size).map_err(|error| {
+            let restored = file.set_len(size).is_ok();
             self.allocated.store(size, Ordering::Relaxed);
             (error, restored)
         })
@@ -166,7 +175,7 @@ impl Segment {
     ///
     /// # Errors
     /// When the disk is full. A write might still succeed then, and the sync fail.
-    fn allocate(&self, needed: u64) -> io::Result<()> {
+    fn allocate(&self, file: &dyn LogFile, needed: u64) -> io::Result<()> {
         const FIRST_STEP: u64 = 64 * 1024;
         const LARGEST_STEP: u64 = 16 * 1024 * 1024;
         let allocated = self.allocated.load(Ordering::Relaxed);
@@ -174,7 +183,7 @@ impl Segment {
             return Ok(());
         }
         for target in [needed + allocated.clamp(FIRST_STEP, LARGEST_STEP), needed] {
-            match self.file.allocate(allocated, target - allocated) {
+            match file.allocate(allocated, target - allocated) {
                 Ok(()) => {
                     self.allocated.store(target, Ordering::Relaxed);
                     return Ok(());
@@ -201,7 +210,7 @@ impl Segment {
     pub(crate) fn close(&self) -> io::Result<()> {
         let size = self.size();
         if self.allocated.swap(size, Ordering::Relaxed) > size {
-            self.file.set_len(size)?;
+            self.file.get_for_writing()?.set_len(size)?;
         }
         let mut indexes = self.indexes.write();
         indexes.append_time();
@@ -226,7 +235,18 @@ impl Segment {
     /// Makes batches and indexes durable.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync()?;
-        self.index_files()?.into_iter().try_for_each(|file| file.sync())
+        self.sync_indexes()
+    }
+
+    /// Makes the indexes durable. What is gone need not be.
+    pub(super) fn sync_indexes(&self) -> io::Result<()> {
+        for path in &self.index_paths {
+            match self.files.open(path, false) {
+                Err(_) if self.file.is_gone() => {}
+                file => file?.sync()?,
+            }
+        }
+        Ok(())
     }
 
     /// The position and header of the first batch, below `limit`, that ends at
@@ -296,7 +316,8 @@ impl Segment {
     /// written to, in ms.
     pub(crate) fn newest_ms(&self) -> i64 {
         let newest = self.max_timestamp().filter(|timestamp| *timestamp >= 0);
-        newest.or_else(|| self.file.modified_ms().ok()).unwrap_or(i64::MAX)
+        let modified = || self.file.get(Reads::Blocking)?.modified_ms();
+        newest.or_else(|| modified().ok()).unwrap_or(i64::MAX)
     }
 
     /// The largest timestamp of the first batch.
@@ -335,7 +356,8 @@ impl Segment {
 
     /// The batch at a position.
     pub(crate) fn batch(&self, position: u64, header: &BatchHeader) -> io::Result<Batch> {
-        let range = FileRange::new(Arc::clone(&self.file), position, header.size_in_bytes());
+        let file = self.file.get(Reads::Blocking)?;
+        let range = FileRange::new(file, position, header.size_in_bytes());
         Batch::from_bytes(range.read()?).map_err(invalid_data)
     }
 
@@ -375,27 +397,28 @@ impl Segment {
     /// Checks every batch, cuts the file at the first one that is not whole, and
     /// makes the indexes again.
     ///
-    /// Calls `visit` with each batch that is good. Offsets have to begin at
-    /// `expected` or later.
+    /// Calls `visit` with each batch that is good. Offsets have to be in `expected`: where
+    /// the next segment begins, this one has ended, whatever a failed write left behind.
     pub(crate) fn recover(
         &self,
-        mut expected: i64,
+        mut expected: Range<i64>,
         interval_bytes: u32,
         mut visit: impl FnMut(&BatchHeader),
     ) -> io::Result<Scanned> {
         let mut indexes = Indexes::default();
-        let size = self.file.len()?;
+        let file = self.file.get_for_writing()?;
+        let size = file.len()?;
         let mut position = 0;
         let mut cut = None;
-        let mut window = Window { file: &*self.file, size, start: 0, bytes: Vec::new() };
+        let mut window = Window { file: &*file, size, start: 0, bytes: Vec::new() };
         while position < size {
             let header = BatchHeader::parse(window.at(position, HEADER_SIZE)?);
             let length = header.map_or(HEADER_SIZE, |header| header.size_in_bytes());
-            match whole_batch(window.at(position, length)?, expected) {
+            match whole_batch(window.at(position, length)?, &expected) {
                 Ok(header) => {
                     visit(&header);
                     indexes.append(indexed(self.base_offset, &header, position), interval_bytes);
-                    expected = header.next_offset();
+                    expected.start = header.next_offset();
                     position += header.size_in_bytes() as u64;
                 }
                 Err(reason) => {
@@ -405,7 +428,7 @@ impl Segment {
             }
         }
         if cut.is_some() {
-            self.file.set_len(position)?;
+            file.set_len(position)?;
         }
         self.size.store(position, Ordering::Release);
         self.allocated.store(position, Ordering::Relaxed);
@@ -415,7 +438,7 @@ impl Segment {
         indexes.append_time();
         indexes.write(&*offsets, &*times)?;
         *self.indexes.write() = indexes;
-        Ok(Scanned { next_offset: expected, cut })
+        Ok(Scanned { next_offset: expected.start, cut })
     }
 
     /// Where the batches of a file end that begins at `base_offset`.
@@ -423,12 +446,14 @@ impl Segment {
     /// # Errors
     /// `InvalidData` when the file does not consist of whole batches.
     pub(crate) fn next_offset_in(
+        open_files: &Arc<OpenFiles>,
         files: &Arc<dyn FileSystem>,
         base_offset: i64,
         path: PathBuf,
     ) -> io::Result<i64> {
         let file = files.open(&path, false)?;
-        let segment = Self::of_files(files, base_offset, path, file, Default::default())?;
+        let index_paths = Default::default();
+        let segment = Self::of_files(open_files, files, base_offset, path, file, index_paths)?;
         let mut next_offset = base_offset;
         segment.walk(0, segment.size(), |_, header| next_offset = header.next_offset())?;
         Ok(next_offset)
@@ -456,11 +481,15 @@ fn indexed(segment_base: i64, header: &BatchHeader, position: u64) -> IndexedBat
 }
 
 /// The batch that `bytes` begin with, if all of it is there and its checksum is right.
-fn whole_batch(bytes: &[u8], expected: i64) -> Result<BatchHeader, String> {
+fn whole_batch(bytes: &[u8], expected: &Range<i64>) -> Result<BatchHeader, String> {
     let header = BatchHeader::parse(bytes).map_err(|error| error.to_string())?;
     let batch = bytes.get(..header.size_in_bytes()).ok_or("the batch is not whole")?;
-    if header.base_offset < expected {
-        return Err(format!("offset {} is below {expected}, which is due", header.base_offset));
+    if header.base_offset < expected.start {
+        let (found, due) = (header.base_offset, expected.start);
+        return Err(format!("offset {found} is below {due}, which is due"));
+    }
+    if header.next_offset() > expected.end {
+        return Err(format!("offset {} is of the next segment", header.last_offset()));
     }
     let batch =
         Batch::from_bytes(Bytes::copy_from_slice(batch)).map_err(|error| error.to_string())?;
@@ -537,7 +566,8 @@ impl<'a> Walk<'a> {
                 // Behind the limit nothing is certain to be in memory, or to be there at all.
                 let left = usize::try_from(self.limit - self.position).unwrap_or(usize::MAX);
                 let wanted = self.buffer.get_mut(..left.min(WALK_BYTES)).unwrap_or_default();
-                self.filled = self.segment.file.read(wanted, self.position, self.reads)?;
+                let file = self.segment.file.get(self.reads)?;
+                self.filled = file.read(wanted, self.position, self.reads)?;
                 self.buffer_start = self.position;
                 0
             }

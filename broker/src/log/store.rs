@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,8 +27,10 @@ use super::faults;
 use super::file::FileSystem;
 use super::journal;
 use super::meta_properties::MetaProperties;
+use super::open_files::OpenFiles;
 use super::partition::{Partition, Start};
 use super::partition_log::PartitionLog;
+use super::progress::Progress;
 use super::recovery::{self, Options};
 use super::{partition_metadata, snapshots};
 use crate::config::Config;
@@ -206,8 +209,10 @@ impl LogStore {
             .map(|known| (format!("{}-{}", known.topic, known.index), known))
             .collect();
         let mut directories = Vec::with_capacity(locked.paths.len());
+        let open_files = OpenFiles::new(config.log.open_files_max);
         for path in &locked.paths {
-            let directory = Directory::new(path.clone(), Arc::clone(&locked.files), config)
+            let files = Arc::clone(&locked.files);
+            let directory = Directory::new(path.clone(), files, Arc::clone(&open_files), config)
                 .map_err(|source| StorageError::io("read", path, source))?;
             let replayed = journal::replay(&*directory.files, path, &known);
             let has_replayed =
@@ -234,6 +239,25 @@ impl LogStore {
         &self.shared.cluster_id
     }
 
+    /// Sees to it that new partitions of a topic find nothing in their directories that
+    /// others left. To be called before anybody is told that they exist: a directory
+    /// may lose the file that says whose it is, and is of the topic with its name then.
+    /// Blocks on the disk.
+    ///
+    /// # Errors
+    /// When something is there and stays.
+    pub(crate) fn clear(&self, topic: &str, partitions: Range<i32>) -> Result<(), StorageError> {
+        let _placing = self.shared.placing.lock();
+        for directory in &self.shared.directories {
+            for index in partitions.clone() {
+                let path = directory.path().join(format!("{topic}-{index}"));
+                let discarded = directory.discard(&path);
+                discarded.map_err(|source| StorageError::io("move away", &path, source))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The partition, as it was opened, or as a new one in the directory with
     /// the fewest partitions. A new one has no files before its first append.
     pub(crate) fn partition(&self, known: KnownPartition) -> Arc<Partition> {
@@ -247,9 +271,8 @@ impl LogStore {
         let emptiest = directories.iter().min_by_key(|directory| directory.partition_count());
         let directory = emptiest.expect("log.dirs names at least one directory");
         let path = directory.path().join(format!("{}-{}", known.topic, known.index));
-        // Left by a topic of the same name, if by any.
-        directory.discard(&path);
-        let log = PartitionLog::new(Arc::clone(&directory.files), path, known.topic_id);
+        let (open_files, files) = (Arc::clone(&directory.open_files), Arc::clone(&directory.files));
+        let log = PartitionLog::new(open_files, files, path, known.topic_id);
         let partition = Arc::new(Partition::new(
             Start {
                 topic: known.topic,
@@ -373,6 +396,7 @@ impl<'a> Loading<'a> {
         if !self.is_clean && !partitions.is_empty() {
             tracing::info!(path = %path.display(), partitions = partitions.len(), "the last stop was not clean; checking the logs");
         }
+        let progress = Progress::new("partitions are being opened", path, partitions.len());
         let queue = Mutex::new(partitions.into_iter());
         let work = || {
             loop {
@@ -382,6 +406,7 @@ impl<'a> Loading<'a> {
                     Some(known) => self.open(known)?,
                     None => return Ok(()),
                 }
+                progress.one_done();
             }
         };
         std::thread::scope(|scope| {
@@ -430,16 +455,29 @@ impl<'a> Loading<'a> {
         let path = self.directory.path().join(&name);
         let failed = |source| StorageError::io("open", &path, source);
         let files = &self.directory.files;
-        let id = partition_metadata::read(&**files, &path).map_err(failed)?;
+        let id = match partition_metadata::read(&**files, &path) {
+            // The power was lost before it was synced, or the disk was full. The names of
+            // directories that are not of this topic were changed before there was this topic.
+            Err(error)
+                if error.kind() == io::ErrorKind::UnexpectedEof
+                    && (!self.is_clean || !has_segments(&**files, &path).map_err(failed)?) =>
+            {
+                tracing::warn!(partition = name, %error, "what a crash left is written anew");
+                None
+            }
+            read => read.map_err(failed)?,
+        };
         match id {
             Some(id) if id == known.topic_id => {}
             Some(_) => {
                 // Of a topic of the same name that was deleted when the broker stopped.
-                self.directory.discard(&path);
+                self.directory.discard(&path).map_err(failed)?;
                 return Ok(());
             }
             // Put here by hand. A later topic of the same name must not take it for its own.
-            None => partition_metadata::write(&**files, &path, known.topic_id).map_err(failed)?,
+            None => {
+                partition_metadata::replace(&**files, &path, known.topic_id).map_err(failed)?;
+            }
         }
         let (log, producers, snapshot_offset) =
             self.open_log(known, &name, &path).map_err(failed)?;
@@ -487,6 +525,8 @@ impl<'a> Loading<'a> {
             let options = Options {
                 is_clean: self.is_clean,
                 recovery_point: self.recovery_points.get(&key).copied().unwrap_or(0),
+                latest_epoch: known.leader_epoch,
+                log_start: self.log_starts.get(&key).copied().unwrap_or(0),
                 visit_from: snapshot_offset,
                 index_interval_bytes: known.config.index_interval_bytes,
             };
@@ -496,9 +536,14 @@ impl<'a> Loading<'a> {
                     let _ = producers.append(header, now_ms);
                 }
             };
-            let files = Arc::clone(files);
-            let opened =
-                PartitionLog::open(files, path.to_owned(), known.topic_id, options, &mut visit)?;
+            let opened = PartitionLog::open(
+                Arc::clone(&self.directory.open_files),
+                Arc::clone(files),
+                path.to_owned(),
+                known.topic_id,
+                options,
+                &mut visit,
+            )?;
             if let Some(cut) = &opened.cut {
                 tracing::warn!(partition = name, "{cut}");
             }
@@ -509,6 +554,10 @@ impl<'a> Loading<'a> {
             snapshots::remove(&*self.directory.files, path, snapshot_offset)?;
         }
     }
+}
+
+fn has_segments(files: &dyn FileSystem, directory: &Path) -> io::Result<bool> {
+    Ok(!recovery::base_offsets(files, directory)?.is_empty())
 }
 
 /// Whether a name is `<topic>-<partition>`.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::FileSystem;
+use super::open_files::OpenFiles;
 use super::partition::Partition;
 use super::segment::Segment;
 
@@ -26,7 +27,8 @@ impl Partition {
         let _paths = self.paths.lock();
         self.check_exists()?;
         let directory = self.log.directory();
-        Segment::create_aside(&self.directory.files, directory, base_offset, CLEANED)
+        let open_files = &self.log.open_files;
+        Segment::create_aside(open_files, &self.directory.files, directory, base_offset, CLEANED)
     }
 
     /// Puts what compaction left of `old` in its place, for readers at once.
@@ -50,11 +52,13 @@ impl Partition {
             rename(name, CLEANED, SWAP)?;
         }
         files.sync_directory(directory)?;
-        self.log.replace(old, Arc::new(cleaned));
+        let cleaned = Arc::new(cleaned);
+        self.log.replace(old, Arc::clone(&cleaned));
         let deleted = self.rename_deleted(old);
         for name in names.iter().rev() {
             rename(name, SWAP, "")?;
         }
+        cleaned.file().settle();
         files.sync_directory(directory)?;
         self.directory.unlink_later(deleted, self.config().file_delete_delay_ms);
         Ok(())
@@ -88,6 +92,8 @@ impl Partition {
 
     fn rename_deleted(&self, segments: &[Arc<Segment>]) -> Vec<PathBuf> {
         let directory = self.log.directory();
+        // Whoever finds one closed asks the log again, which has others in their place.
+        segments.iter().for_each(|segment| segment.file().forget());
         let names = segments.iter().flat_map(|segment| Segment::file_names(segment.base_offset()));
         let renamed = names.filter_map(|name| {
             let to = aside(directory, &name, DELETED);
@@ -115,7 +121,11 @@ fn aside(directory: &Path, name: &str, suffix: &str) -> PathBuf {
 ///
 /// # Errors
 /// When a file that takes the place of others cannot be read, or the disk fails.
-pub(super) fn finish(files: &Arc<dyn FileSystem>, directory: &Path) -> io::Result<()> {
+pub(super) fn finish(
+    open_files: &Arc<OpenFiles>,
+    files: &Arc<dyn FileSystem>,
+    directory: &Path,
+) -> io::Result<()> {
     let mut swaps = Vec::new();
     let mut is_changed = false;
     for name in files.list(directory)? {
@@ -129,16 +139,22 @@ pub(super) fn finish(files: &Arc<dyn FileSystem>, directory: &Path) -> io::Resul
         }
     }
     for base in swaps {
-        take_place(files, directory, base)?;
+        take_place(open_files, files, directory, base)?;
         is_changed = true;
     }
     if is_changed { files.sync_directory(directory) } else { Ok(()) }
 }
 
 /// Removes what the segment covers, and gives it its own name.
-fn take_place(files: &Arc<dyn FileSystem>, directory: &Path, base: i64) -> io::Result<()> {
+fn take_place(
+    open_files: &Arc<OpenFiles>,
+    files: &Arc<dyn FileSystem>,
+    directory: &Path,
+    base: i64,
+) -> io::Result<()> {
     let names = Segment::file_names(base);
-    let end = Segment::next_offset_in(files, base, aside(directory, &names[0], SWAP))?;
+    let swap = aside(directory, &names[0], SWAP);
+    let end = Segment::next_offset_in(open_files, files, base, swap)?;
     for name in files.list(directory)? {
         let covered = name.to_str().and_then(|name| {
             let (offset, suffix) = name.split_once('.')?;

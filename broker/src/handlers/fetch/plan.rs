@@ -56,6 +56,8 @@ pub(super) struct Found {
     /// Partitions that the answer has to name, in the order of the plan.
     answered: Vec<Answered>,
     pub(super) bytes: usize,
+    /// Files with records of the answer.
+    files: usize,
     has_error: bool,
     /// The number of the partition that should be looked at first next time.
     pub(super) next_first: usize,
@@ -143,7 +145,13 @@ impl Plan {
         let mut look = Look {
             plan: self,
             reads,
-            found: Found { answered: Vec::new(), bytes: 0, has_error: false, next_first: first },
+            found: Found {
+                answered: Vec::new(),
+                bytes: 0,
+                files: 0,
+                has_error: false,
+                next_first: first,
+            },
             is_next_known: false,
         };
         for (number, asked) in (first..).zip(sooner) {
@@ -280,7 +288,10 @@ impl Look<'_> {
         if wanted.fetch_offset == bounds.high_watermark {
             return Ok(None);
         }
-        let room = self.plan.limits.max_bytes.saturating_sub(self.found.bytes);
+        // The answer holds its files open until it is sent.
+        let is_full = self.found.files >= partition.files_at_once();
+        let max_bytes = if is_full { 0 } else { self.plan.limits.max_bytes };
+        let room = max_bytes.saturating_sub(self.found.bytes);
         let wanted_bytes = usize::try_from(wanted.max_bytes).unwrap_or(0);
         // The first records of the answer may be larger than all limits, so
         // that a client with small buffers goes on (KIP-74).
@@ -298,6 +309,7 @@ impl Look<'_> {
         let max_bytes = wanted_bytes.min(room);
         let range = partition.read(wanted.fetch_offset, max_bytes, is_first, self.reads)?;
         self.found.bytes += range.as_ref().map_or(0, |range| range.length);
+        self.found.files += usize::from(range.is_some());
         Ok(range)
     }
 

@@ -315,7 +315,12 @@ impl<'a> Verifier<'a> {
         let file = path.join("partition.metadata");
         let id = match partition_metadata::read(&ReadOnlyDisk, path) {
             Ok(id) => id,
-            Err(error) => return self.damage(&file, error.to_string()),
+            Err(error) => {
+                // After a crash the next start knows whose it is.
+                let is_certain =
+                    self.report.is_clean || error.kind() != io::ErrorKind::UnexpectedEof;
+                return self.flaw(is_certain, &file, error.to_string());
+            }
         };
         let Some(image) = &self.image else { return };
         let known = image.topic(topic).map(|topic| (topic.id, topic.created_at.len()));
