@@ -1,5 +1,6 @@
 //! Tests of the Schema Registry on the bundled broker.
 
+mod browsers;
 mod crash;
 mod interop;
 mod limits;
