@@ -21,6 +21,7 @@ mod error;
 mod http;
 pub mod json_schema;
 pub mod listener;
+mod lossless_json;
 pub mod payload;
 pub mod protobuf;
 mod registry;
@@ -28,6 +29,7 @@ pub mod schema;
 pub mod source;
 mod store;
 pub mod subject;
+pub mod tags;
 pub mod wire;
 mod worker;
 
@@ -39,8 +41,11 @@ pub use error::Error;
 pub use http::{Server, serve};
 pub use listener::HttpListener;
 pub use payload::{Framed, PayloadCodec, PayloadError, SchemaKey};
-pub use registry::{ConfigUpdate, Prefix, ReferenceRequest, Registration, Registry, Version};
+pub use registry::{
+    ConfigUpdate, Prefix, ReferenceRequest, Registration, Registry, Version,
+};
 pub use schema::{Incompatibility, InvalidSchema, ResolvedReference, Schema};
 pub use source::{LocalSource, NewSchema, RemoteSource, SchemaSource, Schemas, SourceError};
 pub use store::{Filter, Mode, Policy, StoredSchema, SubjectConfig};
 pub use subject::{Subject, SubjectNameStrategy};
+pub use tags::{EntityType, SchemaTags, TagChanges};

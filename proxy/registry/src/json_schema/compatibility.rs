@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use super::difference::Difference;
-use super::json::Json;
 use super::model::{
     ArrayRules, Combined, Criterion, Kind, Model, Node, NodeId, NumberRules, ObjectRules, Rest,
     StringRules,
 };
+use crate::lossless_json::Json;
 use crate::schema::{CompatibilityPolicy, Incompatibility};
 
 /// How many differences of a pair are kept; the verdict counts all of them.
