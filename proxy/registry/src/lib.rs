@@ -20,6 +20,7 @@ mod election;
 mod error;
 mod http;
 pub mod json_schema;
+mod kept;
 pub mod listener;
 mod lossless_json;
 pub mod payload;
@@ -41,9 +42,7 @@ pub use error::Error;
 pub use http::{Server, serve};
 pub use listener::HttpListener;
 pub use payload::{Framed, PayloadCodec, PayloadError, SchemaKey};
-pub use registry::{
-    ConfigUpdate, Prefix, ReferenceRequest, Registration, Registry, Version,
-};
+pub use registry::{ConfigUpdate, Prefix, ReferenceRequest, Registration, Registry, Version};
 pub use schema::{Incompatibility, InvalidSchema, ResolvedReference, Schema};
 pub use source::{LocalSource, NewSchema, RemoteSource, SchemaSource, Schemas, SourceError};
 pub use store::{Filter, Mode, Policy, StoredSchema, SubjectConfig};
