@@ -42,7 +42,9 @@ pub use error::Error;
 pub use http::{Server, serve};
 pub use listener::HttpListener;
 pub use payload::{Framed, PayloadCodec, PayloadError, SchemaKey};
-pub use registry::{ConfigUpdate, Prefix, ReferenceRequest, Registration, Registry, Version};
+pub use registry::{
+    ConfigUpdate, Prefix, ReferenceRequest, Registration, Registry, TagsOfVersion, Version,
+};
 pub use schema::{Incompatibility, InvalidSchema, ResolvedReference, Schema};
 pub use source::{LocalSource, NewSchema, RemoteSource, SchemaSource, Schemas, SourceError};
 pub use store::{Filter, Mode, Policy, StoredSchema, SubjectConfig};

@@ -9,6 +9,7 @@ mod contract;
 mod delete;
 mod parsed;
 mod register;
+mod rounds;
 mod settings;
 
 use std::io;
@@ -17,11 +18,11 @@ use std::sync::Arc;
 
 use client::Client;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use self::register::{ReferenceRequest, Registration};
+pub use self::register::{ReferenceRequest, Registration, TagsOfVersion};
 pub use self::settings::ConfigUpdate;
 use crate::config::Config;
 use crate::election::{Company, Election, Identity};
@@ -87,6 +88,8 @@ struct Inner {
     election: Election,
     parsed: parsed::Cache,
     writer: Mutex<Writer>,
+    /// Registrations that wait for the writer.
+    registrations: rounds::Queue,
     runtime: Handle,
     /// Where the topic is read and written.
     worker: Worker,
@@ -121,6 +124,7 @@ impl Registry {
             election,
             parsed: parsed::Cache::new(config.cache_size),
             writer: Mutex::default(),
+            registrations: rounds::Queue::default(),
             runtime: Handle::current(),
             worker,
             config,
@@ -203,37 +207,25 @@ fn this_machine() -> String {
 /// Writing.
 impl Registry {
     /// Writes what `decide` says, as the only writer of the cluster and to the
-    /// end; answers what it says besides. `size` is that of the schema it is about.
+    /// end; answers what it says besides.
     async fn write<T: Send + 'static>(
         &self,
-        size: usize,
         decide: impl FnOnce(&Inner) -> Result<(Records, T), Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.write_and_confirm(size, decide, |_, outcome| Ok(outcome)).await
-    }
-
-    /// As [`Registry::write`]; `confirm` sees what became of the records before
-    /// anybody else writes.
-    async fn write_and_confirm<T: Send + 'static, U: Send + 'static>(
-        &self,
-        size: usize,
-        decide: impl FnOnce(&Inner) -> Result<(Records, T), Error> + Send + 'static,
-        confirm: impl FnOnce(&View, T) -> Result<U, Error> + Send + 'static,
-    ) -> Result<U, Error> {
         let inner = Arc::clone(&self.inner);
         let work = async move || {
             inner.store.check_loaded().await?;
-            let writer = inner.lead().await?;
-            let (records, outcome) = compute(&inner, size, decide).await?;
+            let mut writer = inner.writer.lock().await;
+            inner.lead(&mut writer).await?;
+            let (records, outcome) = decide(&inner)?;
             let removes = records.removes();
             inner.store.append(records).await?;
             if removes {
                 // What a reference stands for may be something else the next time.
                 inner.parsed.clear();
             }
-            let confirmed = confirm(&inner.store.view(), outcome);
             drop(writer);
-            confirmed
+            Ok(outcome)
         };
         self.inner.worker.run(work).await
     }
@@ -258,16 +250,15 @@ async fn compute<T: Send + 'static>(
 
 impl Inner {
     /// Waits until this registry may write and knows everything that was written.
-    async fn lead(&self) -> Result<MutexGuard<'_, Writer>, Error> {
+    async fn lead(&self, writer: &mut Writer) -> Result<(), Error> {
         let deadline = Instant::now() + self.config.topic.timeout;
-        let mut writer = self.writer.lock().await;
         let term = self.election.lead(deadline).await?;
         // In term 0 it is alone, and is not told when others come and go.
         if term == 0 || writer.term != Some(term) {
             self.store.catch_up().await?;
             writer.term = Some(term);
         }
-        Ok(writer)
+        Ok(())
     }
 }
 

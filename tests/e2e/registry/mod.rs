@@ -6,6 +6,7 @@ mod interop;
 mod limits;
 mod replay;
 mod several;
+mod tags;
 mod topic;
 
 use std::io;
