@@ -257,11 +257,11 @@ fn own_certificates(pem: &[u8]) -> Result<ClientCert, String> {
     // A key that does not belong to the certificate would show at the first call only.
     let der: Vec<_> =
         certificates.iter().map(|certificate| certificate.der().to_vec().into()).collect();
-    let private: PrivateKeyDer<'static> =
-        PrivateKeyDer::try_from(key.der().to_vec()).map_err(str::to_owned)?;
+    let wrong =
+        |problem: &str| format!("the certificate and the private key of this side: {problem}");
+    let private = PrivateKeyDer::try_from(key.der().to_vec()).map_err(wrong)?;
     let provider = rustls::crypto::ring::default_provider();
-    CertifiedKey::from_der(der, private, &provider)
-        .map_err(|error| format!("the certificate and the private key of this side: {error}"))?;
+    CertifiedKey::from_der(der, private, &provider).map_err(|error| wrong(&error.to_string()))?;
     Ok(ClientCert::new_with_certs(&certificates, key))
 }
 
