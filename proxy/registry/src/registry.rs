@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use client::Client;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -35,6 +35,9 @@ use crate::worker::Worker;
 /// Schemas that are larger than this together are parsed and compared where they hold up nobody,
 /// in bytes: comparing two JSON Schemas may take the product of their sizes.
 const LARGE: usize = 4 * 1024;
+/// How many KiB of such schemas are worked on at the same time, or one that is larger alone: parsed,
+/// they take many times as much memory.
+const MAX_KIB_AT_ONCE: u32 = 4 * 1024;
 
 /// A version as a request names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +94,8 @@ struct Inner {
     /// Registrations that wait for the writer.
     registrations: rounds::Queue,
     runtime: Handle,
+    /// One permit for each KiB of large schemas that may be worked on.
+    large: Arc<Semaphore>,
     /// Where the topic is read and written.
     worker: Worker,
 }
@@ -126,6 +131,7 @@ impl Registry {
             writer: Mutex::default(),
             registrations: rounds::Queue::default(),
             runtime: Handle::current(),
+            large: Arc::new(Semaphore::new(MAX_KIB_AT_ONCE as usize)),
             worker,
             config,
         };
@@ -240,9 +246,17 @@ async fn compute<T: Send + 'static>(
     if size < LARGE {
         return work(inner);
     }
+    let permits = u32::try_from(size / 1024).unwrap_or(u32::MAX).clamp(1, MAX_KIB_AT_ONCE);
+    let permit = Arc::clone(&inner.large).acquire_many_owned(permits).await;
+    let permit = permit.map_err(|_| Error::Internal)?;
     let inner = Arc::clone(inner);
     let runtime = inner.runtime.clone();
-    runtime.spawn_blocking(move || work(&inner)).await.unwrap_or_else(|error| {
+    let working = runtime.spawn_blocking(move || {
+        let outcome = work(&inner);
+        drop(permit);
+        outcome
+    });
+    working.await.unwrap_or_else(|error| {
         tracing::error!(%error, "work on a schema panicked");
         Err(Error::Internal)
     })
