@@ -53,6 +53,7 @@ fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
     let record =
         |doc: &str| json!({"type": "record", "name": "R", "doc": doc, "fields": []}).to_string();
     assert_eq!(register(&http, "a", "AVRO", &record(&long)), (422, 42209));
+    assert_eq!(register(&http, "a", "AVRO", &record(&long[..2 * 1024 * 1024])), (422, 42209));
     let deep = 100_000;
     let nested = [
         ("AVRO", "[".repeat(deep)),
@@ -76,6 +77,23 @@ fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
     assert_eq!(http.get("/subjects").text(), "[]");
     // A schema of nearly 1 MiB is none too large.
     assert_eq!(register(&http, "e", "AVRO", &record(&"x".repeat(900 * 1024))).0, 200);
+}
+
+#[test]
+fn schemas_of_10_mb_do_not_fill_the_memory() {
+    let server = Setup::new().start();
+    let http = Registry::of(&server);
+    let field = |number: usize| format!(r#"{{"name":"f{number}","type":"int"}},"#);
+    let fields: String = (0..300_000).map(field).collect();
+    let before = server.resident_memory();
+    for number in 0..20 {
+        let schema = format!(
+            r#"{{"type":"record","name":"R{number}","fields":[{fields}{{"name":"f","type":"int"}}]}}"#
+        );
+        assert_eq!(register(&http, "a", "AVRO", &schema), (422, 42209));
+        let grown = server.resident_memory().saturating_sub(before);
+        assert!(grown < 200 * 1024 * 1024, "{grown} bytes after {number} schemas");
+    }
 }
 
 #[test]

@@ -16,6 +16,9 @@ use crate::store::view::View;
 use crate::store::{Filter, StoredSchema};
 use crate::subject::Subject;
 
+/// How many bytes of text are looked at. A record of the topic holds a mebibyte, and what is
+/// canonical is not so much shorter than what was written.
+const MAX_TEXT: usize = 4 * 1024 * 1024;
 /// How deep references may go.
 const MAX_DEPTH: usize = 100;
 /// How many texts the references of one schema may stand for, repeated ones included.
@@ -70,6 +73,9 @@ impl Inner {
     ) -> Result<Option<(Schema, Content)>, Error> {
         if request.text.trim().is_empty() {
             return Ok(None);
+        }
+        if request.text.len() > MAX_TEXT {
+            return Err(Error::SchemaTooLarge);
         }
         let schema_type = match &request.schema_type {
             None => SchemaType::Avro,
