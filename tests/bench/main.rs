@@ -14,6 +14,7 @@
 mod floor;
 mod load;
 mod report;
+mod schemas;
 mod servers;
 
 use std::path::PathBuf;
@@ -71,5 +72,6 @@ fn measure() -> Results {
     let single = Load { records: 1, requests: 20_000, connections: 1 };
     single.run(&ottla);
     rows.push(Row { load: single, ottla: single.run(&ottla), floor: single.run(&floor) });
-    Results { start_time, idle_mib, rows }
+    let schemas = schemas::measure(&ottla);
+    Results { start_time, idle_mib, rows, schemas }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::load::{Load, Outcome};
-use crate::{CONNECTIONS, ROUNDS};
+use crate::{CONNECTIONS, ROUNDS, schemas};
 
 /// One load on both servers.
 pub(crate) struct Row {
@@ -20,6 +20,7 @@ pub(crate) struct Results {
     /// Of Ottla, before the first load.
     pub(crate) idle_mib: u64,
     pub(crate) rows: Vec<Row>,
+    pub(crate) schemas: Vec<schemas::Row>,
 }
 
 /// The page, as Markdown.
@@ -71,6 +72,24 @@ pub(crate) fn page(results: &Results) -> String {
             row.load.records,
             row.load.connections,
             per_request(&row.ottla) / per_request(&row.floor)
+        );
+    }
+    page.push_str(
+        "\nSchemas: the registry's own API, and records of a number and a text of 64 characters in Avro over REST. Every \
+        registration is of a schema of its own, under a subject of its own.\n\n\
+        | what | connections | requests/s | schemas or records/s | schemas or records/CPU-s | p50 | p99 | memory |\n\
+        |---|---|---|---|---|---|---|---|\n",
+    );
+    for schemas::Row { what, connections, items, outcome } in &results.schemas {
+        let _ = writeln!(
+            page,
+            "| {what} | {connections} | {} | {} | {} | {} | {} | {} MiB |",
+            thousands(outcome.requests as f64 / outcome.elapsed.as_secs_f64()),
+            thousands(*items as f64 / outcome.elapsed.as_secs_f64()),
+            thousands(*items as f64 / outcome.cpu_time.as_secs_f64()),
+            milliseconds(outcome.latencies.value_at_quantile(0.5)),
+            milliseconds(outcome.latencies.value_at_quantile(0.99)),
+            outcome.resident_mib,
         );
     }
     page

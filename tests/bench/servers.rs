@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: SocketAddr,
+    /// Of its Schema Registry, if it has one.
+    pub(crate) registry: Option<SocketAddr>,
     /// From its start to its first answer.
     pub(crate) start_time: Duration,
 }
@@ -23,7 +25,8 @@ impl Server {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().parse().unwrap();
-        Self { process, address, start_time: first_answer(address, started) }
+        let start_time = first_answer(address, started);
+        Self { process, address, registry: None, start_time }
     }
 
     /// The product with its defaults, so every answer waits for the disk.
@@ -37,7 +40,7 @@ impl Server {
         command.args(["--set", "registry.listeners=http://127.0.0.1:0"]);
         let started = Instant::now();
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let rest = loop {
+        let ready = loop {
             if let Some(status) = process.try_wait().unwrap() {
                 panic!("the program ended with {status}");
             }
@@ -45,12 +48,16 @@ impl Server {
             let ready =
                 ready.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
             match ready {
-                Some(ready) => break ready["rest"].as_str().unwrap().to_owned(),
+                Some(ready) => break ready,
                 None => std::thread::sleep(Duration::from_millis(1)),
             }
         };
-        let address = rest.strip_prefix("http://").unwrap().parse().unwrap();
-        Self { process, address, start_time: first_answer(address, started) }
+        let address = |name: &str| -> SocketAddr {
+            let url = ready[name].as_str().unwrap();
+            url.strip_prefix("http://").unwrap().parse().unwrap()
+        };
+        let (rest, registry) = (address("rest"), Some(address("registry")));
+        Self { process, address: rest, registry, start_time: first_answer(rest, started) }
     }
 
     /// The CPU time of all its threads so far.
