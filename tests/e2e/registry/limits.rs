@@ -46,6 +46,39 @@ fn equal_and_different_schemas_registered_at_once_get_one_id_each_and_versions_w
 }
 
 #[test]
+fn schemas_registered_at_once_under_many_subjects_get_an_id_for_each_schema() {
+    const WRITERS: u32 = 16;
+    const SCHEMAS: u32 = 40;
+    let server = Setup::new().start();
+    let http = Registry::of(&server);
+    // Two writers have the same schemas, under subjects of their own.
+    let ids: Vec<(u32, i64)> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let http = &http;
+                scope.spawn(move || {
+                    (0..SCHEMAS)
+                        .map(|number| number + writer / 2 * SCHEMAS)
+                        .map(|number| {
+                            let schema = json!({"type": "fixed", "name": "F", "size": number + 1});
+                            let subject = format!("s{number}-{writer}");
+                            (number, http.register(&subject, &schema.to_string()))
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    let pairs: BTreeSet<(u32, i64)> = ids.into_iter().collect();
+    let schemas = (WRITERS / 2 * SCHEMAS) as usize;
+    assert_eq!(pairs.len(), schemas, "equal schemas, equal ids");
+    let given: Vec<i64> =
+        pairs.iter().map(|(_, id)| *id).collect::<BTreeSet<_>>().into_iter().collect();
+    assert_eq!(given, (1..=schemas as i64).collect::<Vec<_>>(), "different schemas, different ids");
+}
+
+#[test]
 fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
     let server = Setup::new().start();
     let http = Registry::of(&server);
