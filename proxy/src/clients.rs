@@ -7,7 +7,7 @@ use std::time::Duration;
 use client::ClientConfig;
 use client::consumer::{Assignor, ConsumerConfig, IsolationLevel, OffsetReset};
 use client::producer::{Acks, ProducerConfig};
-use registry::source::{HttpClient, HttpClientConfig, Secret};
+use registry::source::{HttpClient, HttpClientConfig, Pem, Secret};
 use registry::{RemoteSource, SchemaSource, Schemas};
 use tokio::runtime::Handle;
 
@@ -131,21 +131,27 @@ impl Config {
         let source = match &self.schema_registry {
             SchemaRegistry::BuiltIn => built_in,
             SchemaRegistry::None => return Ok(None),
-            SchemaRegistry::Remote { urls, user_info, bearer_token, truststore } => {
+            SchemaRegistry::Remote { urls, user_info, bearer_token, truststore, keystore } => {
                 let secret = |secret: &Option<config::Secret>| {
                     secret.as_ref().map(|secret| Secret(secret.expose().to_owned()))
                 };
-                let read = |file: &PathBuf| {
-                    std::fs::read(file).map_err(|error| {
-                        let file = file.display();
-                        format!("schema.registry.ssl.truststore.location {file}: {error}")
-                    })
+                let read = |setting: &str, file: &Option<PathBuf>| {
+                    let read = |file: &PathBuf| {
+                        std::fs::read(file)
+                            .map_err(|error| format!("{setting} {}: {error}", file.display()))
+                    };
+                    file.as_ref().map(read).transpose()
                 };
                 let config = HttpClientConfig {
                     urls: urls.clone(),
                     user_info: secret(user_info),
                     bearer_token: secret(bearer_token),
-                    trusted_certificates: truststore.as_ref().map(read).transpose()?,
+                    trusted_certificates: read(
+                        "schema.registry.ssl.truststore.location",
+                        truststore,
+                    )?,
+                    own_certificates: read("schema.registry.ssl.keystore.location", keystore)?
+                        .map(Pem),
                     connect_timeout: REGISTRY_CONNECT_TIMEOUT,
                     timeout: REGISTRY_TIMEOUT,
                 };

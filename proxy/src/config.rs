@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use protocol::config_def::{ConfigDef, ConfigError, ConfigReader, ConfigValues};
-use registry::HttpListener;
+use registry::{CorsConfig, HttpListener};
 
 pub use advertised_listeners::AdvertisedUrl;
 pub use clients::{
@@ -101,6 +101,9 @@ pub enum SchemaRegistry {
         /// The file of the certificates (PEM) that vouch for it; those of the
         /// system without one.
         truststore: Option<PathBuf>,
+        /// The file (PEM) of this side's own certificate and private key, for
+        /// registries that want to see one.
+        keystore: Option<PathBuf>,
     },
 }
 
@@ -145,19 +148,6 @@ pub enum ApiVersion {
     V1,
     /// API v2.
     V2,
-}
-
-/// Calls from browsers of another origin; all empty means none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CorsConfig {
-    /// The origin that may call, or `*`.
-    pub allow_origin: String,
-    /// Methods it may use.
-    pub allow_methods: String,
-    /// Headers it may send.
-    pub allow_headers: String,
-    /// Headers it may read.
-    pub expose_headers: String,
 }
 
 /// What is held in memory and open at a time.
@@ -246,12 +236,7 @@ impl Config {
             response_mediatype_preferred: reader.list("response.mediatype.preferred"),
             debug: reader.boolean("rest.debug"),
             compression: reader.boolean("compression.enable"),
-            cors: CorsConfig {
-                allow_origin: reader.text("access.control.allow.origin"),
-                allow_methods: reader.text("access.control.allow.methods"),
-                allow_headers: reader.text("access.control.allow.headers"),
-                expose_headers: reader.text("access.control.expose.headers"),
-            },
+            cors: CorsConfig::read(reader, ""),
             bounds: read_bounds(reader),
             consumers: read_consumers(reader),
             produce: ProduceConfig {
@@ -325,9 +310,10 @@ fn read_schema_registry(reader: &mut ConfigReader<'_>) -> SchemaRegistry {
         _ => None,
     };
     let bearer_token = reader.optional_text("schema.registry.bearer.auth.token").map(Secret);
-    let truststore = reader.optional_text("schema.registry.ssl.truststore.location");
-    let truststore = truststore.filter(|file| !file.is_empty()).map(PathBuf::from);
-    SchemaRegistry::Remote { urls, user_info, bearer_token, truststore }
+    let mut file = |name| reader.optional_text(name).filter(|file| !file.is_empty());
+    let truststore = file("schema.registry.ssl.truststore.location").map(PathBuf::from);
+    let keystore = file("schema.registry.ssl.keystore.location").map(PathBuf::from);
+    SchemaRegistry::Remote { urls, user_info, bearer_token, truststore, keystore }
 }
 
 fn read_api(reader: &mut ConfigReader<'_>) -> ApiConfig {
@@ -444,8 +430,13 @@ mod tests {
             .unwrap()
             .schema_registry;
         let urls = vec!["http://a:8081".to_owned(), "http://b:8081".to_owned()];
-        let expected =
-            SchemaRegistry::Remote { urls, user_info: None, bearer_token: None, truststore: None };
+        let expected = SchemaRegistry::Remote {
+            urls,
+            user_info: None,
+            bearer_token: None,
+            truststore: None,
+            keystore: None,
+        };
         assert_eq!(remote, expected);
     }
 

@@ -10,13 +10,13 @@ use std::time::Instant;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{Error as ActixError, HttpMessage};
 use futures_util::FutureExt;
 use futures_util::future::{Ready, ready};
+use registry::Cors;
 
 use crate::Config;
-use crate::config::CorsConfig;
 use crate::content_type::{self, AnswerType, MediaType};
 use crate::error::Error;
 
@@ -95,7 +95,8 @@ where
                 set_type_of_error(&mut answer, &unsupported);
             }
             if let (Some(cors), Some(origin)) = (cors, origin) {
-                cors.answer(origin, answer.request().headers().clone(), answer.headers_mut());
+                let is_preflight = Cors::is_preflight(answer.request().headers());
+                cors.answer(origin, is_preflight, answer.headers_mut());
             }
             access.end(Some(answer.status().as_u16()));
             Ok(answer)
@@ -150,54 +151,6 @@ impl Access {
         let Some((begun, request)) = self.begun else { return };
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::debug!(target: "access", %request, status = status.unwrap_or(500), micros, "answered");
-    }
-}
-
-/// Calls from browsers of another origin (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
-#[derive(Debug)]
-struct Cors {
-    /// Origins that may call; `*` is any.
-    origins: Vec<String>,
-    methods: Option<HeaderValue>,
-    headers: Option<HeaderValue>,
-    exposed: Option<HeaderValue>,
-}
-
-impl Cors {
-    /// `None` when it is switched off.
-    fn new(config: &CorsConfig) -> Option<Self> {
-        let origins = config.allow_origin.split(',').map(|origin| origin.trim().to_owned());
-        let origins: Vec<String> = origins.filter(|origin| !origin.is_empty()).collect();
-        let value = |text: &str| HeaderValue::from_str(text).ok().filter(|value| !value.is_empty());
-        (!origins.is_empty()).then(|| Self {
-            origins,
-            methods: value(&config.allow_methods),
-            headers: value(&config.allow_headers),
-            exposed: value(&config.expose_headers),
-        })
-    }
-
-    /// The origin of the request, if there is one and it may call.
-    fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let origin = headers.get(header::ORIGIN)?;
-        let matches = |allowed: &String| allowed == "*" || allowed.as_bytes() == origin.as_bytes();
-        self.origins.iter().any(matches).then(|| origin.clone())
-    }
-
-    fn answer(&self, origin: HeaderValue, request: HeaderMap, answer: &mut HeaderMap) {
-        let mut set = |name: HeaderName, value: &Option<HeaderValue>| {
-            if let Some(value) = value {
-                answer.insert(name, value.clone());
-            }
-        };
-        set(header::ACCESS_CONTROL_ALLOW_ORIGIN, &Some(origin));
-        set(header::VARY, &Some(HeaderValue::from_static("Origin")));
-        if request.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
-            set(header::ACCESS_CONTROL_ALLOW_METHODS, &self.methods);
-            set(header::ACCESS_CONTROL_ALLOW_HEADERS, &self.headers);
-        } else {
-            set(header::ACCESS_CONTROL_EXPOSE_HEADERS, &self.exposed);
-        }
     }
 }
 

@@ -27,7 +27,7 @@ use protocol::records::Compression;
 use serde_json::Value;
 
 use super::client_settings::ClientSettings;
-use super::options::{Argument, Options, Spec, Tool, UsageError};
+use super::options::{Argument, Options, Spec, Tool, UsageError, value};
 use super::session::{Failure, with_client};
 use super::{FAILED, Invocation, USAGE, complain, print};
 use crate::open_files;
@@ -71,10 +71,6 @@ const ACKS: Spec =
     value("acks", "0|1|all", "Who has to have a record before it is acknowledged. (default: all)");
 const JSON: Spec =
     Spec { name: "json", argument: Argument::None, help: "Print JSON on a terminal, too." };
-
-const fn value(name: &'static str, what: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::Required(what), help }
-}
 
 /// A kind of load.
 struct Bench {

@@ -11,7 +11,7 @@ use client::{AutoCreate, Client};
 use protocol::ErrorCode;
 
 use super::client_settings::ClientSettings;
-use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint};
+use super::options::{CLUSTER, Options, Tool, UsageError, eprint, flag, value};
 use super::session::{Failure, describe as describe_error, with_client};
 use super::{FAILED, Invocation, OK, print};
 use crate::config::load_properties;
@@ -52,14 +52,6 @@ const TOOL: Tool = Tool {
     ],
     common: CLUSTER,
 };
-
-const fn flag(name: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::None, help }
-}
-
-const fn value(name: &'static str, what: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::Required(what), help }
-}
 
 /// What the tool calls a kind of resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

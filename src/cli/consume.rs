@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use self::formatter::{Formatter, KnownSchemas, Unprintable};
 use super::client_settings::ClientSettings;
-use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint};
+use super::options::{CLUSTER, Options, Tool, UsageError, eprint, flag, value};
 use super::progress::Progress;
 use super::schema_registry::{self, Properties, http_config, schema_type_of_tool};
 use super::session::{Failure, with_client};
@@ -97,14 +97,6 @@ const TOOL: Tool = Tool {
     ],
     common: CLUSTER,
 };
-
-const fn flag(name: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::None, help }
-}
-
-const fn value(name: &'static str, what: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::Required(what), help }
-}
 
 /// Bytes that are printed at a time, unless one record is larger.
 const PRINT_SIZE: usize = 256 * 1024;

@@ -16,7 +16,7 @@ use client::{AutoCreate, Client, Error};
 use protocol::{ErrorCode, Str};
 
 use super::client_settings::ClientSettings;
-use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, eprint, flag, value};
 use super::session::{Failure, describe as describe_error, java_exception, millis, with_client};
 use super::{Invocation, OK, print};
 
@@ -103,14 +103,6 @@ const TOOL: Tool = Tool {
     ],
     common: CLUSTER,
 };
-
-const fn flag(name: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::None, help }
-}
-
-const fn value(name: &'static str, what: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::Required(what), help }
-}
 
 const fn optional(name: &'static str, what: &'static str, help: &'static str) -> Spec {
     Spec { name, argument: Argument::Optional(what), help }

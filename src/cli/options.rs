@@ -15,6 +15,16 @@ pub(super) struct Spec {
     pub(super) help: &'static str,
 }
 
+/// An option that says something by being there.
+pub(super) const fn flag(name: &'static str, help: &'static str) -> Spec {
+    Spec { name, argument: Argument::None, help }
+}
+
+/// An option that takes a value, with a word for it.
+pub(super) const fn value(name: &'static str, what: &'static str, help: &'static str) -> Spec {
+    Spec { name, argument: Argument::Required(what), help }
+}
+
 /// What follows an option, with a word for it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Argument {

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use self::lines::{LineParser, LineReader, ReadError};
 use self::schemas::{Encoders, SchemaOptions};
 use super::client_settings::ClientSettings;
-use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError};
+use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError, flag, value};
 use super::progress::Progress;
 use super::session::{Failure, with_client};
 use super::{FAILED, Invocation, OK, complain, signalled};
@@ -113,14 +113,6 @@ const TOOL: Tool = Tool {
     ],
     common: CLUSTER,
 };
-
-const fn flag(name: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::None, help }
-}
-
-const fn value(name: &'static str, what: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::Required(what), help }
-}
 
 /// Options that stand for a setting of the producer. Later ones win.
 const SETTINGS: &[(&str, &str)] = &[

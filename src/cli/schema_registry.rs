@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry::source::{HttpClient, HttpClientConfig, Secret};
+use registry::source::{HttpClient, HttpClientConfig, Pem, Secret};
 use registry::{RemoteSource, SchemaType, Schemas};
 use tokio::runtime::Handle;
 
@@ -25,7 +25,7 @@ pub(super) const URL_OPTION: Spec = Spec {
 
 /// Properties that say how to reach the registry, as Confluent's tools take
 /// them, with or without `schema.registry.` before the later ones.
-pub(super) const PROPERTIES: [&str; 8] = [
+pub(super) const PROPERTIES: [&str; 13] = [
     "schema.registry.url",
     "basic.auth.credentials.source",
     "basic.auth.user.info",
@@ -33,6 +33,11 @@ pub(super) const PROPERTIES: [&str; 8] = [
     "bearer.auth.token",
     "ssl.truststore.location",
     "ssl.truststore.type",
+    "ssl.truststore.password",
+    "ssl.keystore.location",
+    "ssl.keystore.type",
+    "ssl.keystore.password",
+    "ssl.key.password",
     "ssl.endpoint.identification.algorithm",
 ];
 
@@ -112,18 +117,21 @@ pub(super) fn http_config(
     let url = options.value(URL_OPTION.name)?.or(properties.get("schema.registry.url"));
     let urls = url.unwrap_or(DEFAULT_URL).split(',').map(|url| url.trim().to_owned()).collect();
     let secret = |name| properties.get(name).map(|text| Secret(text.to_owned()));
-    let trusted_certificates = match properties.get("ssl.truststore.location") {
-        Some(file) => {
-            let read = std::fs::read(file);
-            Some(read.map_err(|error| Failure::other(format!("{file}: {error}")))?)
+    let read = |kind: &str| {
+        let given = properties.get(&format!("ssl.{kind}.type")).unwrap_or("PEM");
+        if !given.eq_ignore_ascii_case("PEM") {
+            return Err(Failure::other(format!("ssl.{kind}.type is {given}, and can only be PEM")));
         }
-        None => None,
+        let Some(file) = properties.get(&format!("ssl.{kind}.location")) else { return Ok(None) };
+        let read = std::fs::read(file);
+        read.map(Some).map_err(|error| Failure::other(format!("{file}: {error}")))
     };
     Ok(HttpClientConfig {
         urls,
         user_info: secret("basic.auth.user.info"),
         bearer_token: secret("bearer.auth.token"),
-        trusted_certificates,
+        trusted_certificates: read("truststore")?,
+        own_certificates: read("keystore")?.map(Pem),
         timeout: TIMEOUT,
         ..HttpClientConfig::default()
     })

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use registry::source::{HttpClient, HttpClientConfig, Secret, SourceError, path_segment};
+use registry::source::{HttpClient, HttpClientConfig, Pem, Secret, SourceError, path_segment};
 use serde_json::{Map, Value, json};
 
 use super::schema_registry::{DEFAULT_URL, parse_schema_type};
@@ -36,6 +36,10 @@ struct Arguments {
     /// Trust the certificates in this file (PEM) instead of those of the system.
     #[arg(long, global = true, value_name = "FILE")]
     cacert: Option<PathBuf>,
+
+    /// Show the certificate in this file (PEM), which holds its private key too.
+    #[arg(long, global = true, value_name = "FILE")]
+    cert: Option<PathBuf>,
 
     #[command(subcommand)]
     action: Action,
@@ -208,14 +212,14 @@ pub(super) fn run(invocation: Invocation) -> u8 {
 struct Api(HttpClient);
 
 fn registry(arguments: &Arguments) -> Result<Api, Failure> {
-    let trusted_certificates = match &arguments.cacert {
-        Some(file) => Some(std::fs::read(file).map_err(unreadable(file))?),
-        None => None,
+    let read = |file: &Option<PathBuf>| {
+        file.as_ref().map(|file| std::fs::read(file).map_err(unreadable(file))).transpose()
     };
     let config = HttpClientConfig {
         urls: arguments.schema_registry.split(',').map(|url| url.trim().to_owned()).collect(),
         user_info: arguments.user_info.clone().map(Secret),
-        trusted_certificates,
+        trusted_certificates: read(&arguments.cacert)?,
+        own_certificates: read(&arguments.cert)?.map(Pem),
         ..HttpClientConfig::default()
     };
     HttpClient::new(&config).map(Api).map_err(Failure::Usage)

@@ -11,7 +11,7 @@ use protocol::{ErrorCode, Str, Uuid};
 use regex::Regex;
 
 use super::client_settings::ClientSettings;
-use super::options::{Argument, CLUSTER, Options, Spec, Tool, UsageError};
+use super::options::{CLUSTER, Options, Tool, UsageError, flag, value};
 use super::session::{Failure, with_client};
 use super::{FAILED, Invocation, OK, print};
 
@@ -89,14 +89,6 @@ const TOOL: Tool = Tool {
     ],
     common: CLUSTER,
 };
-
-const fn flag(name: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::None, help }
-}
-
-const fn value(name: &'static str, what: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::Required(what), help }
-}
 
 const ACTIONS: &[&str] = &["create", "list", "alter", "describe", "delete"];
 

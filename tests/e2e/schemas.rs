@@ -299,6 +299,63 @@ fn a_registry_behind_tls() {
     assert!(refused(&produce(&[])).contains("certificate"));
 }
 
+/// A registry that talks only to those who show a certificate.
+#[test]
+#[ignore = "needs python"]
+fn a_registry_that_wants_a_certificate() {
+    let owner = Setup::new().start();
+    let folder = owner.setup().folder();
+    let mut front = python();
+    front.arg(root().join("tests/interop/python/tls_front.py"));
+    front.arg(owner.registry()).arg(folder).arg("mutual");
+    let mut front = Dialogue::start(&mut front);
+    let url = front.line();
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (trusted, own) = (file("certificate.pem"), file("client.pem"));
+    let body = json!({ "value_schema": "\"int\"", "records": [{ "value": 1 }] }).to_string();
+    for (keystore, status) in [(Some(&own), 200), (None, 422)] {
+        // Its own registry is to keep away from that of the cluster.
+        let mut setup = Setup::proxy_of(owner.broker())
+            .set("leader.eligibility", "false")
+            .set("schema.registry.url", &url)
+            .set("schema.registry.bearer.auth.token", "a-token")
+            .set("schema.registry.ssl.truststore.location", &trusted);
+        if let Some(file) = keystore {
+            setup = setup.set("schema.registry.ssl.keystore.location", file);
+        }
+        let server = setup.start();
+        let path = format!("/topics/{}", unique("mutual"));
+        server.http().post(&path, AVRO_V2, body.clone()).send().expect(status);
+    }
+    let produce = |properties: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+        command.args(["kafka-avro-console-producer", "--topic", "mutual"]);
+        command.args(["--bootstrap-server", owner.broker()]);
+        let given = [
+            &format!("schema.registry.url={url}"),
+            "value.schema=\"int\"",
+            "bearer.auth.token=a-token",
+            &format!("schema.registry.ssl.truststore.location={trusted}"),
+        ];
+        for property in given.iter().chain(properties) {
+            command.args(["--property", property]);
+        }
+        finish_with_input(&mut command, "1\n")
+    };
+    let keystore = format!("ssl.keystore.location={own}");
+    printed(&produce(&[&keystore]));
+    refused(&produce(&[]));
+    assert!(refused(&produce(&[&keystore, "ssl.keystore.type=JKS"])).contains("can only be PEM"));
+    let list = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+        command.args(["schemas", "list", "--registry", &url, "--cacert", &trusted]);
+        finish(command.args(options))
+    };
+    // The front wants a token as well, which comes after the certificate.
+    assert!(refused(&list(&["--cert", &own])).contains("a token, please"));
+    assert!(!refused(&list(&[])).contains("a token, please"));
+}
+
 /// What confluent-kafka's serializers write, our tools and the proxy read, and
 /// the other way round.
 #[test]

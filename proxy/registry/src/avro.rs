@@ -12,6 +12,7 @@ mod plan;
 #[cfg(test)]
 mod recorded;
 mod schema;
+mod tags;
 mod text;
 
 use std::sync::OnceLock;
@@ -22,6 +23,7 @@ pub use plan::{Buffer, DecodeError, EncodeError, Plan};
 use self::schema::{Definition, Primitive, Type, Types};
 use self::text::Form;
 use crate::schema::{InvalidSchema, ResolvedReference, Strictness, TextFormat};
+use crate::tags::{SchemaTags, TagChanges};
 
 /// A parsed Avro schema.
 #[derive(Debug)]
@@ -82,6 +84,17 @@ impl AvroSchema {
             },
             _ => Vec::new(),
         }
+    }
+
+    /// The records and fields that have tags, in the order of their definitions.
+    pub fn tagged_entities(&self) -> Result<Vec<SchemaTags>, InvalidSchema> {
+        tags::tagged_entities(&self.types)
+    }
+
+    /// The canonical text with other tags.
+    pub fn with_tags(&self, changes: &TagChanges) -> Result<String, InvalidSchema> {
+        let types = tags::changed(&self.types, changes)?;
+        Ok(text::write(&self.root, &types, Form::Canonical))
     }
 
     /// How data of this schema is encoded and decoded.

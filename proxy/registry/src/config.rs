@@ -14,6 +14,7 @@ use std::time::Duration;
 use protocol::config_def::{ConfigDef, ConfigError, ConfigReader, ConfigValues};
 
 use crate::compatibility::Level;
+use crate::cors::CorsConfig;
 use crate::listener::HttpListener;
 
 static DEFINITION: LazyLock<ConfigDef> =
@@ -37,6 +38,8 @@ pub struct Config {
     pub topic: TopicConfig,
     /// Several registries on one cluster.
     pub election: ElectionConfig,
+    /// Calls from browsers of another origin.
+    pub cors: CorsConfig,
     /// The level where none is configured over the API.
     pub compatibility_level: Level,
     /// Whether reserved fields are checked where nothing else is configured.
@@ -157,6 +160,7 @@ impl Config {
                 idle_timeout: reader.millis("registry.idle.timeout.ms"),
                 shutdown_grace: reader.millis("registry.shutdown.graceful.ms"),
             },
+            cors: CorsConfig::read(reader, "registry."),
             topic: TopicConfig {
                 name: reader.text("kafkastore.topic"),
                 replication_factor: i16::try_from(

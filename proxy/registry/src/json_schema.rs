@@ -2,22 +2,23 @@
 
 mod compatibility;
 mod difference;
-pub(crate) mod json;
 mod model;
 mod resolution;
+mod tags;
 mod validation;
 
 use std::sync::OnceLock;
 
 pub use validation::InvalidPayload;
 
-use self::json::Json;
 use self::model::Model;
 use self::resolution::Documents;
 use self::validation::CompiledSchema;
+use crate::lossless_json::Json;
 use crate::schema::{
     CompatibilityPolicy, Incompatibility, InvalidSchema, ResolvedReference, Strictness,
 };
+use crate::tags::{SchemaTags, TagChanges};
 
 /// A parsed JSON Schema.
 #[derive(Debug)]
@@ -75,6 +76,16 @@ impl JsonSchema {
     pub fn top_level_fields(&self) -> Vec<String> {
         let properties = self.documents.root().get("properties").map_or(&[][..], Json::members);
         properties.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The objects and properties that have tags.
+    pub fn tagged_entities(&self) -> Result<Vec<SchemaTags>, InvalidSchema> {
+        tags::tagged_entities(self.documents.root())
+    }
+
+    /// The canonical text with other tags.
+    pub fn with_tags(&self, changes: &TagChanges) -> Result<String, InvalidSchema> {
+        Ok(tags::changed(self.documents.root(), changes)?.to_text())
     }
 
     /// Checks a payload, which is JSON text.

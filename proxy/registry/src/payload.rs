@@ -15,7 +15,7 @@ use crate::avro::{DecodeError, EncodeError};
 use crate::content::SchemaType;
 use crate::json_schema::InvalidPayload;
 use crate::protobuf::{MessageCodec, MessageError};
-use crate::schema::Schema;
+use crate::schema::{Schema, TextFormat};
 use crate::wire::{self, HeaderSchema, MessageIndexes, NotFramed};
 
 /// How many messages of one file are kept ready.
@@ -96,6 +96,8 @@ pub enum PayloadError {
 pub struct PayloadCodec {
     id: i32,
     schema: Schema,
+    /// The size of its text, in bytes.
+    text_bytes: usize,
     /// The first message of a file, which is what is written.
     first: OnceLock<Result<MessageCodec, MessageError>>,
     /// Messages that were read, by their position.
@@ -104,7 +106,13 @@ pub struct PayloadCodec {
 
 impl PayloadCodec {
     pub fn new(id: i32, schema: Schema) -> Self {
-        Self { id, schema, first: OnceLock::new(), messages: Mutex::default() }
+        let text_bytes = schema.text(TextFormat::Resolved).len();
+        Self { id, schema, text_bytes, first: OnceLock::new(), messages: Mutex::default() }
+    }
+
+    /// The size of its text, in bytes.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.text_bytes
     }
 
     /// The id in the default context.

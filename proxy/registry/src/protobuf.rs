@@ -7,6 +7,7 @@ mod message;
 mod parser;
 mod rules;
 mod syntax;
+mod tags;
 mod text;
 mod types;
 mod well_known;
@@ -26,6 +27,7 @@ use self::compatibility::Side;
 use self::syntax::{File, Import, ImportKind, Message};
 use self::types::{Types, join};
 use crate::schema::{Incompatibility, InvalidSchema, ResolvedReference, Strictness, TextFormat};
+use crate::tags::{SchemaTags, TagChanges};
 use crate::wire::MessageIndexes;
 
 /// How many files a schema may import, one through the other.
@@ -98,6 +100,16 @@ impl ProtobufSchema {
         let Some(message) = self.effective_file().messages.first() else { return Vec::new() };
         let in_oneofs = message.oneofs.iter().flat_map(|oneof| &oneof.fields);
         message.fields.iter().chain(in_oneofs).map(|field| field.name.clone()).collect()
+    }
+
+    /// The messages and fields that have tags.
+    pub fn tagged_entities(&self) -> Result<Vec<SchemaTags>, InvalidSchema> {
+        tags::tagged_entities(&self.file)
+    }
+
+    /// The canonical text with other tags.
+    pub fn with_tags(&self, changes: &TagChanges) -> Result<String, InvalidSchema> {
+        Ok(text::canonical(&tags::changed(&self.file, changes)?))
     }
 
     /// The codec of a message by its full name; of the first message of the

@@ -9,6 +9,7 @@ mod contract;
 mod delete;
 mod parsed;
 mod register;
+mod rounds;
 mod settings;
 
 use std::io;
@@ -17,11 +18,11 @@ use std::sync::Arc;
 
 use client::Client;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use self::register::{ReferenceRequest, Registration};
+pub use self::register::{ReferenceRequest, Registration, TagsOfVersion};
 pub use self::settings::ConfigUpdate;
 use crate::config::Config;
 use crate::election::{Company, Election, Identity};
@@ -34,6 +35,9 @@ use crate::worker::Worker;
 /// Schemas that are larger than this together are parsed and compared where they hold up nobody,
 /// in bytes: comparing two JSON Schemas may take the product of their sizes.
 const LARGE: usize = 4 * 1024;
+/// How many KiB of such schemas are worked on at the same time, or one that is larger alone: parsed,
+/// they take many times as much memory.
+const MAX_KIB_AT_ONCE: u32 = 4 * 1024;
 
 /// A version as a request names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +91,11 @@ struct Inner {
     election: Election,
     parsed: parsed::Cache,
     writer: Mutex<Writer>,
+    /// Registrations that wait for the writer.
+    registrations: rounds::Queue,
     runtime: Handle,
+    /// One permit for each KiB of large schemas that may be worked on.
+    large: Arc<Semaphore>,
     /// Where the topic is read and written.
     worker: Worker,
 }
@@ -121,7 +129,9 @@ impl Registry {
             election,
             parsed: parsed::Cache::new(config.cache_size),
             writer: Mutex::default(),
+            registrations: rounds::Queue::default(),
             runtime: Handle::current(),
+            large: Arc::new(Semaphore::new(MAX_KIB_AT_ONCE as usize)),
             worker,
             config,
         };
@@ -203,37 +213,25 @@ fn this_machine() -> String {
 /// Writing.
 impl Registry {
     /// Writes what `decide` says, as the only writer of the cluster and to the
-    /// end; answers what it says besides. `size` is that of the schema it is about.
+    /// end; answers what it says besides.
     async fn write<T: Send + 'static>(
         &self,
-        size: usize,
         decide: impl FnOnce(&Inner) -> Result<(Records, T), Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.write_and_confirm(size, decide, |_, outcome| Ok(outcome)).await
-    }
-
-    /// As [`Registry::write`]; `confirm` sees what became of the records before
-    /// anybody else writes.
-    async fn write_and_confirm<T: Send + 'static, U: Send + 'static>(
-        &self,
-        size: usize,
-        decide: impl FnOnce(&Inner) -> Result<(Records, T), Error> + Send + 'static,
-        confirm: impl FnOnce(&View, T) -> Result<U, Error> + Send + 'static,
-    ) -> Result<U, Error> {
         let inner = Arc::clone(&self.inner);
         let work = async move || {
             inner.store.check_loaded().await?;
-            let writer = inner.lead().await?;
-            let (records, outcome) = compute(&inner, size, decide).await?;
+            let mut writer = inner.writer.lock().await;
+            inner.lead(&mut writer).await?;
+            let (records, outcome) = decide(&inner)?;
             let removes = records.removes();
             inner.store.append(records).await?;
             if removes {
                 // What a reference stands for may be something else the next time.
                 inner.parsed.clear();
             }
-            let confirmed = confirm(&inner.store.view(), outcome);
             drop(writer);
-            confirmed
+            Ok(outcome)
         };
         self.inner.worker.run(work).await
     }
@@ -248,9 +246,17 @@ async fn compute<T: Send + 'static>(
     if size < LARGE {
         return work(inner);
     }
+    let permits = u32::try_from(size / 1024).unwrap_or(u32::MAX).clamp(1, MAX_KIB_AT_ONCE);
+    let permit = Arc::clone(&inner.large).acquire_many_owned(permits).await;
+    let permit = permit.map_err(|_| Error::Internal)?;
     let inner = Arc::clone(inner);
     let runtime = inner.runtime.clone();
-    runtime.spawn_blocking(move || work(&inner)).await.unwrap_or_else(|error| {
+    let working = runtime.spawn_blocking(move || {
+        let outcome = work(&inner);
+        drop(permit);
+        outcome
+    });
+    working.await.unwrap_or_else(|error| {
         tracing::error!(%error, "work on a schema panicked");
         Err(Error::Internal)
     })
@@ -258,16 +264,15 @@ async fn compute<T: Send + 'static>(
 
 impl Inner {
     /// Waits until this registry may write and knows everything that was written.
-    async fn lead(&self) -> Result<MutexGuard<'_, Writer>, Error> {
+    async fn lead(&self, writer: &mut Writer) -> Result<(), Error> {
         let deadline = Instant::now() + self.config.topic.timeout;
-        let mut writer = self.writer.lock().await;
         let term = self.election.lead(deadline).await?;
         // In term 0 it is alone, and is not told when others come and go.
         if term == 0 || writer.term != Some(term) {
             self.store.catch_up().await?;
             writer.term = Some(term);
         }
-        Ok(writer)
+        Ok(())
     }
 }
 

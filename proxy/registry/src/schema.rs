@@ -8,6 +8,7 @@ use crate::avro::AvroSchema;
 use crate::content::SchemaType;
 use crate::json_schema::JsonSchema;
 use crate::protobuf::ProtobufSchema;
+use crate::tags::{SchemaTags, TagChanges};
 
 /// What a reference's name stands for, with the references of that text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +154,30 @@ impl Schema {
             Self::Avro(schema) => schema.top_level_fields(),
             Self::Json(schema) => schema.top_level_fields(),
             Self::Protobuf(schema) => schema.top_level_fields(),
+        }
+    }
+
+    /// The parts of the schema that have tags.
+    ///
+    /// # Errors
+    /// When their paths are too long to be told.
+    pub fn tagged_entities(&self) -> Result<Vec<SchemaTags>, InvalidSchema> {
+        match self {
+            Self::Avro(schema) => schema.tagged_entities(),
+            Self::Json(schema) => schema.tagged_entities(),
+            Self::Protobuf(schema) => schema.tagged_entities(),
+        }
+    }
+
+    /// The canonical text with other tags.
+    ///
+    /// # Errors
+    /// When the schema has no such part.
+    pub fn with_tags(&self, changes: &TagChanges) -> Result<String, InvalidSchema> {
+        match self {
+            Self::Avro(schema) => schema.with_tags(changes),
+            Self::Json(schema) => schema.with_tags(changes),
+            Self::Protobuf(schema) => schema.with_tags(changes),
         }
     }
 

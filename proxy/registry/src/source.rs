@@ -10,7 +10,7 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
-pub use self::http_client::{HttpClient, HttpClientConfig, Secret, path_segment};
+pub use self::http_client::{HttpClient, HttpClientConfig, Pem, Secret, path_segment};
 pub use self::local::LocalSource;
 pub use self::remote::RemoteSource;
 pub use self::schemas::{RegisterError, Schemas};

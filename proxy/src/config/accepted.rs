@@ -8,6 +8,7 @@ const POOLS: &str = "threads and pools size themselves";
 const METRICS: &str = "there are no metric reporters";
 const PLUGINS: &str = "there are no Java plugins";
 const SECURITY: &str = "TLS and authentication are not there yet";
+const PEM: &str = "certificates and keys in PEM are read without a password";
 const NO_NEED: &str = "reads wait for data and do not poll";
 const ZOOKEEPER: &str = "nothing here uses ZooKeeper";
 const HTTP: &str = "the HTTP server has no such part";
@@ -90,11 +91,9 @@ pub(crate) const KEYS: &[ConfigKey] = &[
     key("rest.ssl.protocol", String, SECURITY),
     key("rest.ssl.provider", String, SECURITY),
     key("rest.ssl.endpoint.identification.algorithm", String, SECURITY),
-    key("schema.registry.ssl.keystore.location", String, SECURITY),
-    key("schema.registry.ssl.keystore.password", Password, SECURITY),
-    key("schema.registry.ssl.keystore.type", String, SECURITY),
-    key("schema.registry.ssl.key.password", Password, SECURITY),
-    key("schema.registry.ssl.truststore.password", Password, "certificates in PEM have none"),
+    key("schema.registry.ssl.keystore.password", Password, PEM),
+    key("schema.registry.ssl.key.password", Password, PEM),
+    key("schema.registry.ssl.truststore.password", Password, PEM),
     key("schema.registry.ssl.endpoint.identification.algorithm", String, "the name in a certificate is always checked"),
     key("client.init.timeout.ms", Int, POOLS),
     key("client.timeout.ms", Int, POOLS),

@@ -49,6 +49,10 @@ pub(crate) const KEYS: &[ConfigKey] = &[
         .doc("A file of certificates (PEM) that vouch for a registry at an https URL. Unset: those that the system trusts."),
     key("schema.registry.ssl.truststore.type", String).default("PEM").validator(Validator::OneOf(&["PEM"]))
         .doc("What kind of file schema.registry.ssl.truststore.location is."),
+    key("schema.registry.ssl.keystore.location", String)
+        .doc("A file (PEM) with the certificate of this side, those that vouch for it, and its private key, not encrypted, for a registry that wants to see a certificate."),
+    key("schema.registry.ssl.keystore.type", String).default("PEM").validator(Validator::OneOf(&["PEM"]))
+        .doc("What kind of file schema.registry.ssl.keystore.location is."),
 
     // The interfaces
     key("api.default.version", String).default("v2").validator(Validator::OneOf(&["v1", "v2"]))

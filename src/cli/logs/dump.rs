@@ -15,7 +15,7 @@ use protocol::records::{
 };
 
 use super::{FAILED, Invocation, OK, complain, offsets_decoder};
-use crate::cli::options::{Argument, LOCAL, Options, Spec, Tool, UsageError};
+use crate::cli::options::{Argument, LOCAL, Options, Spec, Tool, UsageError, flag, value};
 
 const TOOL: Tool = Tool {
     about: "This tool helps to parse a log file and dump its contents to the console, useful for debugging a seemingly corrupt log segment.",
@@ -74,14 +74,6 @@ const REFUSED: &[&str] = &[
     "share-group-state-decoder",
     "transaction-log-decoder",
 ];
-
-const fn flag(name: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::None, help }
-}
-
-const fn value(name: &'static str, what: &'static str, help: &'static str) -> Spec {
-    Spec { name, argument: Argument::Required(what), help }
-}
 
 const fn optional(name: &'static str, what: &'static str, help: &'static str) -> Spec {
     Spec { name, argument: Argument::Optional(what), help }

@@ -46,6 +46,39 @@ fn equal_and_different_schemas_registered_at_once_get_one_id_each_and_versions_w
 }
 
 #[test]
+fn schemas_registered_at_once_under_many_subjects_get_an_id_for_each_schema() {
+    const WRITERS: u32 = 16;
+    const SCHEMAS: u32 = 40;
+    let server = Setup::new().start();
+    let http = Registry::of(&server);
+    // Two writers have the same schemas, under subjects of their own.
+    let ids: Vec<(u32, i64)> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let http = &http;
+                scope.spawn(move || {
+                    (0..SCHEMAS)
+                        .map(|number| number + writer / 2 * SCHEMAS)
+                        .map(|number| {
+                            let schema = json!({"type": "fixed", "name": "F", "size": number + 1});
+                            let subject = format!("s{number}-{writer}");
+                            (number, http.register(&subject, &schema.to_string()))
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    let pairs: BTreeSet<(u32, i64)> = ids.into_iter().collect();
+    let schemas = (WRITERS / 2 * SCHEMAS) as usize;
+    assert_eq!(pairs.len(), schemas, "equal schemas, equal ids");
+    let given: Vec<i64> =
+        pairs.iter().map(|(_, id)| *id).collect::<BTreeSet<_>>().into_iter().collect();
+    assert_eq!(given, (1..=schemas as i64).collect::<Vec<_>>(), "different schemas, different ids");
+}
+
+#[test]
 fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
     let server = Setup::new().start();
     let http = Registry::of(&server);
@@ -53,6 +86,7 @@ fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
     let record =
         |doc: &str| json!({"type": "record", "name": "R", "doc": doc, "fields": []}).to_string();
     assert_eq!(register(&http, "a", "AVRO", &record(&long)), (422, 42209));
+    assert_eq!(register(&http, "a", "AVRO", &record(&long[..2 * 1024 * 1024])), (422, 42209));
     let deep = 100_000;
     let nested = [
         ("AVRO", "[".repeat(deep)),
@@ -76,6 +110,23 @@ fn what_is_too_large_or_too_deep_is_refused_and_hurts_nobody() {
     assert_eq!(http.get("/subjects").text(), "[]");
     // A schema of nearly 1 MiB is none too large.
     assert_eq!(register(&http, "e", "AVRO", &record(&"x".repeat(900 * 1024))).0, 200);
+}
+
+#[test]
+fn schemas_of_10_mb_do_not_fill_the_memory() {
+    let server = Setup::new().start();
+    let http = Registry::of(&server);
+    let field = |number: usize| format!(r#"{{"name":"f{number}","type":"int"}},"#);
+    let fields: String = (0..300_000).map(field).collect();
+    let before = server.resident_memory();
+    for number in 0..20 {
+        let schema = format!(
+            r#"{{"type":"record","name":"R{number}","fields":[{fields}{{"name":"f","type":"int"}}]}}"#
+        );
+        assert_eq!(register(&http, "a", "AVRO", &schema), (422, 42209));
+        let grown = server.resident_memory().saturating_sub(before);
+        assert!(grown < 200 * 1024 * 1024, "{grown} bytes after {number} schemas");
+    }
 }
 
 #[test]

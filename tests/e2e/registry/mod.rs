@@ -1,10 +1,12 @@
 //! Tests of the Schema Registry on the bundled broker.
 
+mod browsers;
 mod crash;
 mod interop;
 mod limits;
 mod replay;
 mod several;
+mod tags;
 mod topic;
 
 use std::io;

@@ -206,8 +206,9 @@ fn as_of_old(request: &Request<'_>, body: &str) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
     let is_registration = request.method == "POST" && request.target.contains("/versions");
     let carries = request.body.is_some_and(|body| {
+        let contract = ["metadata", "ruleSet", "schemaTagsToAdd", "tagsToAdd"];
         serde_json::from_str::<Value>(body)
-            .is_ok_and(|body| !body["metadata"].is_null() || !body["ruleSet"].is_null())
+            .is_ok_and(|body| contract.iter().any(|name| !body[name].is_null()))
     });
     let is_by_id = request.target.contains("/schemas/");
     let strip = |entity: &mut Value| {

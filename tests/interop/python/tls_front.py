@@ -1,8 +1,10 @@
 """HTTPS before a Schema Registry, with a certificate of its own; whoever calls needs a token.
 
-    tls_front.py REGISTRY FOLDER
+    tls_front.py REGISTRY FOLDER [mutual]
 
-Writes FOLDER/certificate.pem, prints the URL, and serves until standard input ends.
+Writes FOLDER/certificate.pem, prints the URL, and serves until standard input ends. With
+"mutual" it talks only to those who show the certificate of FOLDER/client.pem, which it
+writes with its private key.
 """
 
 import datetime
@@ -20,11 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 registry, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+is_mutual = sys.argv[3:] == ["mutual"]
 
 
-def make_certificate():
+def make_certificate(file, subject):
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a registry")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     now = datetime.datetime.now(datetime.timezone.utc)
     certificate = (
         x509.CertificateBuilder()
@@ -38,12 +41,12 @@ def make_certificate():
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+    certificate = certificate.public_bytes(serialization.Encoding.PEM)
+    key = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    (folder / f"{file}.pem").write_bytes(certificate + key)
+    return certificate
 
 
 class Front(http.server.BaseHTTPRequestHandler):
@@ -66,10 +69,14 @@ class Front(http.server.BaseHTTPRequestHandler):
         pass
 
 
-make_certificate()
+certificate = make_certificate("front", "a registry")
+(folder / "certificate.pem").write_bytes(certificate)
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Front)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+context.load_cert_chain(folder / "front.pem")
+if is_mutual:
+    context.load_verify_locations(cadata=make_certificate("client", "a client").decode())
+    context.verify_mode = ssl.CERT_REQUIRED
 server.socket = context.wrap_socket(server.socket, server_side=True)
 print(f"https://127.0.0.1:{server.server_port}", flush=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -6,7 +6,7 @@ use super::members::shown;
 use super::number::java_double;
 use super::parser::invalid;
 use super::schema::{Definition, Field, NamedId, Primitive, Type, Types};
-use crate::json_schema::json::Json;
+use crate::lossless_json::Json;
 use crate::schema::InvalidSchema;
 
 /// How deep a default may lie in the defaults of the fields it leaves out.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::parser::invalid;
 use super::schema::Attributes;
-use crate::json_schema::json::Json;
+use crate::lossless_json::Json;
 use crate::schema::InvalidSchema;
 
 /// Members that mean something for some type, and are dropped from the others.

@@ -10,7 +10,7 @@ use super::schema::{
     Attributes, Definition, Field, Name, Named, NamedId, Order, Primitive, Type, Types,
     is_type_word,
 };
-use crate::json_schema::json::{self, Json};
+use crate::lossless_json::{self, Json};
 use crate::schema::{InvalidSchema, ResolvedReference, Strictness};
 
 /// Parses `text` after everything that it refers to.
@@ -392,7 +392,7 @@ impl<'a> Nesting<'a> {
 
     /// Whether the text can be parsed again.
     fn schema(&mut self, schema: &Type, depth: usize) -> bool {
-        if depth > json::MAX_DEPTH {
+        if depth > lossless_json::MAX_DEPTH {
             return false;
         }
         match schema {

@@ -25,7 +25,7 @@ use self::decode::Decoder;
 pub(super) use self::decode::write_latin1;
 use self::encode::Encoder;
 use super::schema::{Definition, Primitive, Type, Types};
-use crate::json_schema::json::write_string;
+use crate::lossless_json::write_string;
 
 /// How deep records, arrays and maps may lie in each other in one datum.
 const MAX_DEPTH: usize = 400;

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::json_schema::json::Json;
+use crate::lossless_json::Json;
 
 /// The place of a named type in [`Types`].
 pub(super) type NamedId = usize;
@@ -172,7 +172,7 @@ impl Order {
 
 /// The named types that a schema defines or refers to, those of its
 /// references first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Types {
     types: Vec<Named>,
     /// How many of them come from references.
@@ -182,6 +182,10 @@ pub(super) struct Types {
 impl Types {
     pub(super) fn get(&self, id: NamedId) -> &Named {
         self.types.get(id).expect("ids are places in this table")
+    }
+
+    pub(super) fn get_mut(&mut self, id: NamedId) -> Option<&mut Named> {
+        self.types.get_mut(id)
     }
 
     pub(super) fn len(&self) -> usize {

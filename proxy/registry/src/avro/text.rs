@@ -12,7 +12,7 @@ use super::schema::{
     Attributes, Definition, Field, Name, Named, NamedId, Order, Primitive, Type, Types,
     is_type_word,
 };
-use crate::json_schema::json::{Json, write_string};
+use crate::lossless_json::{Json, write_string};
 
 /// How deep the resolved text may nest definitions. Beyond it a type is left
 /// as a name; no text that can be parsed again is that deep.

@@ -46,6 +46,14 @@ pub(crate) const KEYS: &[ConfigKey] = &[
         .doc("A connection without traffic is closed after this time."),
     key("registry.shutdown.graceful.ms", Int).default("5000").at_least(0)
         .doc("How long requests in hand may take when the program stops."),
+    key("registry.access.control.allow.origin", String).default("")
+        .doc("Origins that browsers may call from, separated by commas, or *; empty means none."),
+    key("registry.access.control.allow.methods", String).default("")
+        .doc("Methods that browsers of another origin may use, separated by commas."),
+    key("registry.access.control.allow.headers", String).default("")
+        .doc("Headers that browsers of another origin may send, separated by commas."),
+    key("registry.access.control.expose.headers", String).default("")
+        .doc("Headers that browsers of another origin may read, separated by commas."),
 
     // Where schemas are kept
     key("kafkastore.topic", String).default("_schemas").validator(Validator::NonEmpty)

@@ -20,7 +20,7 @@ pub(super) async fn check(
         None => "testCompatibilityForSubject",
     };
     let request: RegisterRequest = call.body.object(operation)?;
-    let request = request.into_registration(call.query.flag("normalize"))?;
+    let request = request.into_registration(call.query.flag("normalize"));
     let is_verbose = call.query.flag("verbose");
     let messages = match call.registry().check_compatibility(subject, version, request).await {
         // What is no schema is not compatible, where reasons are wanted.

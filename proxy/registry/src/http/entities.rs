@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::content::{Metadata, Reference, RuleSet, SchemaType};
 use crate::store::StoredSchema;
+use crate::tags::SchemaTags;
 
 /// A version of a subject.
 #[derive(Debug, Serialize)]
@@ -27,6 +28,8 @@ pub(super) struct SchemaEntity<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rule_set: Option<&'a RuleSet>,
     schema: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    schema_tags: Vec<SchemaTags>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +62,7 @@ impl<'a> SchemaEntity<'a> {
             metadata: content.metadata.as_ref(),
             rule_set: content.rule_set.as_ref(),
             schema: Cow::Borrowed(&content.text),
+            schema_tags: Vec::new(),
             ts: None,
             deleted: None,
             aliases: Vec::new(),
@@ -73,6 +77,11 @@ impl<'a> SchemaEntity<'a> {
     /// With the names of the subjects of references in full.
     pub(super) fn with_references(self, references: Vec<Reference>) -> Self {
         Self { references: Cow::Owned(references), ..self }
+    }
+
+    /// With the parts that have tags.
+    pub(super) fn with_tags(self, schema_tags: Vec<SchemaTags>) -> Self {
+        Self { schema_tags, ..self }
     }
 
     /// With the aliases of the subject.
@@ -107,6 +116,8 @@ pub(super) struct SchemaString<'a> {
     rule_set: Option<&'a RuleSet>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_id: Option<i32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    schema_tags: Vec<SchemaTags>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,6 +140,11 @@ impl<'a> SchemaString<'a> {
         }
     }
 
+    /// With the parts that have tags.
+    pub(super) fn with_tags(self, schema_tags: Vec<SchemaTags>) -> Self {
+        Self { schema_tags, ..self }
+    }
+
     /// A schema by its guid.
     pub(super) fn of_guid(stored: &'a StoredSchema, text: &'a str, is_newest: bool) -> Self {
         let content = &*stored.content;
@@ -142,6 +158,7 @@ impl<'a> SchemaString<'a> {
             metadata: content.metadata.as_ref(),
             rule_set: content.rule_set.as_ref(),
             max_id: None,
+            schema_tags: Vec::new(),
             ts: is_newest.then_some(stored.timestamp),
             deleted: is_newest.then_some(stored.deleted),
         }

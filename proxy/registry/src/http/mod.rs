@@ -43,6 +43,7 @@ use self::body::{Bodies, Body};
 use self::media_types::MediaType;
 use self::path::{Path, Query};
 use self::routes::Resource;
+use crate::cors::Cors;
 use crate::error::Error;
 use crate::registry::Registry;
 
@@ -59,6 +60,7 @@ pub(crate) struct App {
     registry: Registry,
     bodies: Bodies,
     forwarder: forward::Forwarder,
+    cors: Option<Cors>,
 }
 
 /// One request, as the resources see it.
@@ -82,8 +84,9 @@ async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
     let begun = tracing::enabled!(target: "access", tracing::Level::DEBUG).then(Instant::now);
     // A handler has nothing that another request could find half changed: what
     // is shared lies behind locks that do not poison.
+    let app = app.into_inner();
     let answered =
-        AssertUnwindSafe(answer(app.into_inner(), &request, payload)).catch_unwind().await;
+        AssertUnwindSafe(answer(Arc::clone(&app), &request, payload)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
         tracing::error!(path = request.path(), "a handler of the registry panicked");
         Answer::of_error(&Error::Internal, 409, None).into_response()
@@ -92,6 +95,11 @@ async fn handle(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpR
     let name = given.or_else(|| Uuid::new_v4().to_string().parse().ok());
     if let Some(name) = name {
         response.headers_mut().insert(header::HeaderName::from_static("x-request-id"), name);
+    }
+    if let Some(cors) = &app.cors
+        && let Some(origin) = cors.allowed(request.headers())
+    {
+        cors.answer(origin, Cors::is_preflight(request.headers()), response.headers_mut());
     }
     if let Some(begun) = begun {
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);

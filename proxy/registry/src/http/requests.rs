@@ -10,8 +10,9 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::content::{Metadata, RuleSet};
 use crate::error::Error;
-use crate::registry::{ConfigUpdate, ReferenceRequest, Registration};
+use crate::registry::{ConfigUpdate, ReferenceRequest, Registration, TagsOfVersion};
 use crate::store::{Mode, Policy};
+use crate::tags::{SchemaTags, TagChanges};
 
 /// Registering, looking up, comparing.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -24,8 +25,9 @@ pub(super) struct RegisterRequest {
     rule_set: Option<RuleSet>,
     id: Loose<i32>,
     version: Loose<i32>,
-    schema_tags_to_add: Option<Vec<serde::de::IgnoredAny>>,
-    schema_tags_to_remove: Option<Vec<serde::de::IgnoredAny>>,
+    schema_tags_to_add: Option<Vec<SchemaTags>>,
+    schema_tags_to_remove: Option<Vec<SchemaTags>>,
+    propagate_schema_tags: Loose<bool>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -37,37 +39,71 @@ struct ReferenceBody {
 }
 
 impl RegisterRequest {
-    /// Whether the request carries parts of a data contract.
+    /// Whether the request carries parts of a data contract, so that more may
+    /// be registered than it says.
     pub(super) fn has_contract(&self) -> bool {
-        self.metadata.is_some() || self.rule_set.is_some()
+        self.metadata.is_some()
+            || self.rule_set.is_some()
+            || self.schema_tags_to_add.is_some()
+            || self.schema_tags_to_remove.is_some()
+            || self.propagate_schema_tags.0 == Some(true)
     }
 
-    /// What is to be registered.
-    ///
-    /// # Errors
-    /// 422 for tags, which would have to be written into the schema.
-    pub(super) fn into_registration(self, normalize: bool) -> Result<Registration, Error> {
-        let has = |tags: &Option<Vec<_>>| tags.as_ref().is_some_and(|tags| !tags.is_empty());
-        if has(&self.schema_tags_to_add) || has(&self.schema_tags_to_remove) {
-            let reason = "schemaTagsToAdd and schemaTagsToRemove are not supported; write confluent:tags into the schema";
-            return Err(Error::InvalidSchema(reason.to_owned()));
-        }
+    /// What is to be registered. Tags make a version whose number is noted in
+    /// its metadata.
+    pub(super) fn into_registration(self, normalize: bool) -> Registration {
+        let tags = TagChanges {
+            add: self.schema_tags_to_add.unwrap_or_default(),
+            remove: self.schema_tags_to_remove.unwrap_or_default(),
+        };
+        let version = if tags.is_empty() { 0 } else { -1 };
         let references = self.references.unwrap_or_default().into_iter();
         let references = references.map(|reference| ReferenceRequest {
             name: reference.name.0,
             subject: reference.subject.0,
             version: reference.version.0,
         });
-        Ok(Registration {
+        Registration {
             schema_type: self.schema_type.0.filter(|name| !name.is_empty()),
             text: self.schema.0.unwrap_or_default(),
             references: references.collect(),
             metadata: self.metadata,
             rule_set: self.rule_set,
             id: self.id.0.filter(|id| *id >= 0),
-            version: self.version.0.unwrap_or(0),
+            version: self.version.0.unwrap_or(version),
             normalize,
-        })
+            tags,
+            propagate_tags: self.propagate_schema_tags.0 == Some(true),
+        }
+    }
+}
+
+/// Changing the tags of a version.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct TagRequest {
+    new_version: Loose<i32>,
+    tags_to_add: Option<Vec<SchemaTags>>,
+    tags_to_remove: Option<Vec<SchemaTags>>,
+    metadata: Option<Metadata>,
+    rule_set: Option<RuleSet>,
+    rules_to_merge: Option<RuleSet>,
+    rules_to_remove: Option<Vec<String>>,
+}
+
+impl From<TagRequest> for TagsOfVersion {
+    fn from(request: TagRequest) -> Self {
+        Self {
+            tags: TagChanges {
+                add: request.tags_to_add.unwrap_or_default(),
+                remove: request.tags_to_remove.unwrap_or_default(),
+            },
+            new_version: request.new_version.0.unwrap_or(0),
+            metadata: request.metadata,
+            rule_set: request.rule_set,
+            rules_to_merge: request.rules_to_merge,
+            rules_to_remove: request.rules_to_remove.unwrap_or_default(),
+        }
     }
 }
 
@@ -303,7 +339,7 @@ mod tests {
     fn register(text: &str) -> Result<Registration, String> {
         let request: RegisterRequest =
             serde_json::from_str(text).map_err(|error| error.to_string())?;
-        request.into_registration(false).map_err(|error| error.to_string())
+        Ok(request.into_registration(false))
     }
 
     #[test]

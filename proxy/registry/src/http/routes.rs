@@ -21,6 +21,7 @@ pub(super) enum Resource {
     Version(Subject, String),
     VersionSchema(Subject, String),
     VersionReferencedBy(Subject, String),
+    VersionTags(Subject, String),
     Schemas,
     SchemaTypes,
     Id(String),
@@ -60,6 +61,9 @@ impl Resource {
             ["subjects", name, "versions", version, "referencedby"] => {
                 Self::VersionReferencedBy(subject(name), version.to_owned())
             }
+            ["subjects", name, "versions", version, "tags"] => {
+                Self::VersionTags(subject(name), version.to_owned())
+            }
             ["schemas"] => Self::Schemas,
             ["schemas", "types"] => Self::SchemaTypes,
             ["schemas", "ids", text] => Self::Id(text.to_owned()),
@@ -95,7 +99,7 @@ impl Resource {
             Self::Root | Self::Versions(_) => &[Method::GET, Method::POST],
             Self::Subject(_) => &[Method::POST, Method::DELETE],
             Self::Version(..) => &[Method::GET, Method::DELETE],
-            Self::Compatibility(..) => &[Method::POST],
+            Self::Compatibility(..) | Self::VersionTags(..) => &[Method::POST],
             Self::Config(_) | Self::Mode(_) => &[Method::GET, Method::PUT, Method::DELETE],
             Self::Context(_) => &[Method::DELETE],
             Self::Subjects
@@ -152,6 +156,9 @@ pub(super) async fn dispatch(
         }
         (Resource::VersionReferencedBy(subject, version), _) => {
             versions::referenced_by(call, &subject, &version)
+        }
+        (Resource::VersionTags(subject, version), _) => {
+            versions::change_tags(call, &subject, &version).await
         }
         (Resource::Schemas, _) => schemas::list(call).await,
         (Resource::SchemaTypes, _) => schemas::types(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Call;
 use super::answer::Answer;
 use super::entities::{ContextId, SchemaEntity, SchemaString, SubjectVersion};
-use super::versions::format;
+use super::versions::{format, tags};
 use crate::content::{RuleSet, SchemaType};
 use crate::error::Error;
 use crate::registry::Prefix;
@@ -65,7 +65,11 @@ pub(super) async fn by_id(call: &Call, id: i32) -> Result<Answer, Error> {
     let text = call.registry().formatted(&found, format(call)).await?;
     let wants_max_id = call.query.flag("fetchMaxId");
     let max_id = wants_max_id.then(|| call.registry().max_id(found.subject.context()));
-    Answer::json(&SchemaString::of_id(&found, &text, max_id, call.is_newest))
+    let mut entity = SchemaString::of_id(&found, &text, max_id, call.is_newest);
+    if let Some(tags) = tags(call, &found).await? {
+        entity = entity.with_tags(tags);
+    }
+    Answer::json(&entity)
 }
 
 /// `GET /schemas/ids/{id}/schema`

@@ -14,6 +14,7 @@ use super::body::Bodies;
 use super::forward::Forwarder;
 use super::{App, handle};
 use crate::config::Config;
+use crate::cors::Cors;
 use crate::registry::Registry;
 
 /// A registry that answers. It has to be stopped with [`Server::stop`].
@@ -54,9 +55,14 @@ pub async fn serve(
     let workers = workers.max(1);
     let bounds = config.bounds.clone();
     let forwarder = Forwarder::new(&config.election);
+    let cors = Cors::new(&config.cors);
     let registry = Registry::open(config, client, first, is_own_cluster)?;
-    let app =
-        Data::new(App { registry: registry.clone(), bodies: Bodies::new(&bounds), forwarder });
+    let app = Data::new(App {
+        registry: registry.clone(),
+        bodies: Bodies::new(&bounds),
+        forwarder,
+        cors,
+    });
     let mut server = HttpServer::new(move || {
         ActixApp::new().app_data(app.clone()).default_service(web::to(handle))
     })

@@ -32,7 +32,7 @@ pub(super) fn filter(call: &Call) -> Filter {
 /// `POST /subjects/{subject}`
 pub(super) async fn look_up(call: &Call, subject: Subject) -> Result<Answer, Error> {
     let request: RegisterRequest = call.body.object("lookUpSchemaUnderSubject")?;
-    let request = request.into_registration(call.query.flag("normalize"))?;
+    let request = request.into_registration(call.query.flag("normalize"));
     let filter = Filter::with_deleted(call.query.flag("deleted"));
     let found = call.registry().look_up(subject, request, filter).await?;
     let entity = SchemaEntity::found(&found, call.is_newest);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::Call;
 use super::answer::Answer;
 use super::entities::{Registered, SchemaEntity};
-use super::requests::RegisterRequest;
+use super::requests::{RegisterRequest, TagRequest};
 use super::subjects::filter;
 use crate::content::Reference;
 use crate::error::Error;
 use crate::schema::TextFormat;
 use crate::store::{Filter, StoredSchema};
 use crate::subject::Subject;
+use crate::tags::SchemaTags;
 
 /// `GET /subjects/{subject}/versions`
 pub(super) fn list(call: &Call, subject: &Subject) -> Result<Answer, Error> {
@@ -31,7 +32,7 @@ pub(super) fn list(call: &Call, subject: &Subject) -> Result<Answer, Error> {
 pub(super) async fn register(call: &Call, subject: Subject) -> Result<Answer, Error> {
     let request: RegisterRequest = call.body.object("register")?;
     let has_contract = request.has_contract();
-    let request = request.into_registration(call.query.flag("normalize"))?;
+    let request = request.into_registration(call.query.flag("normalize"));
     let stored = call.registry().register(subject, request).await?;
     let text = call.registry().formatted(&stored, format(call)).await?;
     Answer::json(&Registered::new(&stored, &text, call.is_newest, has_contract))
@@ -50,7 +51,39 @@ pub(super) async fn get(call: &Call, subject: &Subject, version: &str) -> Result
         };
         entity = entity.with_references(found.content.references.iter().map(qualified).collect());
     }
+    if let Some(tags) = tags(call, &found).await? {
+        entity = entity.with_tags(tags);
+    }
     Answer::json(&with_format(call, &found, entity).await?)
+}
+
+/// `POST /subjects/{subject}/versions/{version}/tags`
+pub(super) async fn change_tags(
+    call: &Call,
+    subject: &Subject,
+    version: &str,
+) -> Result<Answer, Error> {
+    let request: TagRequest = call.body.object("modifySchemaTags")?;
+    let found = find(call, subject, version, Filter::Live)?;
+    let stored = call.registry().change_tags(&found, request.into()).await?;
+    Answer::json(&Registered::new(&stored, &stored.content.text, call.is_newest, true))
+}
+
+/// The tagged parts of a version, if the request asks for them: those with
+/// one of the tags, or with `*` all.
+pub(super) async fn tags(
+    call: &Call,
+    stored: &Arc<StoredSchema>,
+) -> Result<Option<Vec<SchemaTags>>, Error> {
+    let wanted: Vec<&str> = call.query.all("findTags").collect();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let mut tagged = call.registry().tagged_entities(stored).await?;
+    if !wanted.contains(&"*") {
+        tagged.retain(|entity| entity.tags.iter().any(|tag| wanted.contains(&tag.as_str())));
+    }
+    Ok(Some(tagged))
 }
 
 /// `GET /subjects/{subject}/versions/{version}/schema`

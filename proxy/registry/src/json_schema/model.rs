@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use super::json::Json;
 use super::resolution::{Documents, Draft, Resource, Target};
+use crate::lossless_json::Json;
 
 /// How many parts a schema may have, with what it refers to.
 const MAX_NODES: usize = 200_000;

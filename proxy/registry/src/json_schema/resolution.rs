@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::json::Json;
+use crate::lossless_json::Json;
 use crate::schema::ResolvedReference;
 
 /// The base of a schema that names no `$id`.

@@ -9,9 +9,9 @@ use std::thread;
 use jsonschema::{Draft as CompilerDraft, Retrieve, Uri, Validator};
 use serde_json::Value;
 
-use super::json::Json;
 use super::model::Model;
 use super::resolution::{Documents, Draft};
+use crate::lossless_json::Json;
 
 /// How many schemas may be applied to one value, one behind the other.
 const MAX_IN_PLACE_DEPTH: usize = 128;

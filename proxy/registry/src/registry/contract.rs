@@ -60,7 +60,8 @@ fn merge_metadata(below: Option<Metadata>, above: Option<Metadata>) -> Option<Me
     }
 }
 
-fn merge_rules(below: Option<RuleSet>, above: Option<RuleSet>) -> Option<RuleSet> {
+/// Rules together; those above replace those below that have the same name.
+pub(super) fn merge_rules(below: Option<RuleSet>, above: Option<RuleSet>) -> Option<RuleSet> {
     match (below, above) {
         (Some(below), Some(above)) => Some(RuleSet {
             migration_rules: merge_lists(below.migration_rules, above.migration_rules),
@@ -70,6 +71,15 @@ fn merge_rules(below: Option<RuleSet>, above: Option<RuleSet>) -> Option<RuleSet
         }),
         (below, above) => above.or(below),
     }
+}
+
+/// The rules but for those with these names.
+pub(super) fn without_rules(rules: Option<RuleSet>, names: &[String]) -> Option<RuleSet> {
+    let mut rules = rules?;
+    for list in [&mut rules.migration_rules, &mut rules.domain_rules, &mut rules.encoding_rules] {
+        list.retain(|rule| rule.name.as_ref().is_none_or(|name| !names.contains(name)));
+    }
+    Some(rules)
 }
 
 /// A rule replaces one of the same name.

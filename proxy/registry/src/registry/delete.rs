@@ -24,7 +24,7 @@ impl Registry {
         version: Version,
         permanent: bool,
     ) -> Result<i32, Error> {
-        self.write(0, move |inner| inner.plan_delete_version(&subject, version, permanent)).await
+        self.write(move |inner| inner.plan_delete_version(&subject, version, permanent)).await
     }
 
     /// Deletes all versions of a subject; answers their numbers.
@@ -36,7 +36,7 @@ impl Registry {
         subject: Subject,
         permanent: bool,
     ) -> Result<Vec<i32>, Error> {
-        self.write(0, move |inner| inner.plan_delete_subject(&subject, permanent)).await
+        self.write(move |inner| inner.plan_delete_subject(&subject, permanent)).await
     }
 
     /// Deletes a context without subjects. It need not be there.
@@ -44,7 +44,7 @@ impl Registry {
     /// # Errors
     /// [`Error::ContextNotEmpty`].
     pub async fn delete_context(&self, context: Subject) -> Result<(), Error> {
-        self.write(0, move |inner| {
+        self.write(move |inner| {
             let view = inner.store.view();
             if view.has_schemas(Some(&context), Filter::All) {
                 return Err(Error::ContextNotEmpty(context));

@@ -1,7 +1,6 @@
 //! From texts to schemas: references are looked up, texts parsed, and what was
 //! parsed once is kept.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -11,11 +10,15 @@ use super::Inner;
 use super::register::{ReferenceRequest, Registration};
 use crate::content::{Content, Reference, SchemaType, normalized_references};
 use crate::error::Error;
+use crate::kept::Kept;
 use crate::schema::{ResolvedReference, Schema, Strictness, TextFormat};
 use crate::store::view::View;
 use crate::store::{Filter, StoredSchema};
 use crate::subject::Subject;
 
+/// How many bytes of text are looked at. A record of the topic holds a mebibyte, and what is
+/// canonical is not so much shorter than what was written.
+const MAX_TEXT: usize = 4 * 1024 * 1024;
 /// How deep references may go.
 const MAX_DEPTH: usize = 100;
 /// How many texts the references of one schema may stand for, repeated ones included.
@@ -28,38 +31,31 @@ type CacheKey = (Box<str>, SchemaType, Uuid);
 
 /// Parsed schemas by context and content.
 #[derive(Debug)]
-pub(super) struct Cache {
-    schemas: Mutex<HashMap<CacheKey, Schema>>,
-    limit: usize,
-}
+pub(super) struct Cache(Mutex<Kept<CacheKey, Schema>>);
 
 impl Cache {
     pub(super) fn new(limit: usize) -> Self {
-        Self { schemas: Mutex::default(), limit }
+        Self(Mutex::new(Kept::new(limit)))
     }
 
+    /// `parse` also tells how many bytes of text it parsed.
     fn get_or_insert(
         &self,
         stored: &StoredSchema,
-        parse: impl FnOnce() -> Result<Schema, Error>,
+        parse: impl FnOnce() -> Result<(Schema, usize), Error>,
     ) -> Result<Schema, Error> {
         let key = (stored.subject.context().into(), stored.content.schema_type, stored.guid);
-        if let Some(schema) = self.schemas.lock().get(&key) {
-            return Ok(schema.clone());
+        if let Some(schema) = self.0.lock().get(&key) {
+            return Ok(schema);
         }
-        let schema = parse()?;
-        let mut schemas = self.schemas.lock();
-        if schemas.len() >= self.limit {
-            // Those in use come back soon.
-            schemas.clear();
-        }
-        schemas.insert(key, schema.clone());
+        let (schema, bytes) = parse()?;
+        self.0.lock().insert(key, schema.clone(), bytes);
         Ok(schema)
     }
 
     /// Forgets everything: what a reference stands for may have changed.
     pub(super) fn clear(&self) {
-        self.schemas.lock().clear();
+        self.0.lock().clear();
     }
 }
 
@@ -77,6 +73,9 @@ impl Inner {
     ) -> Result<Option<(Schema, Content)>, Error> {
         if request.text.trim().is_empty() {
             return Ok(None);
+        }
+        if request.text.len() > MAX_TEXT {
+            return Err(Error::SchemaTooLarge);
         }
         let schema_type = match &request.schema_type {
             None => SchemaType::Avro,
@@ -98,8 +97,15 @@ impl Inner {
         };
         let is_lenient = self.config.protobuf_lenient && schema_type == SchemaType::Protobuf;
         let strictness = if is_lenient { Strictness::Stored } else { strictness };
-        let schema = Schema::parse(schema_type, &request.text, &resolved, strictness)
-            .map_err(|error| invalid(error.to_string()))?;
+        let parse = |text: &str, strictness| {
+            Schema::parse(schema_type, text, &resolved, strictness)
+                .map_err(|error| invalid(error.to_string()))
+        };
+        let mut schema = parse(&request.text, strictness)?;
+        if !request.tags.is_empty() {
+            let tagged = schema.with_tags(&request.tags);
+            schema = parse(&tagged.map_err(|error| invalid(error.to_string()))?, strictness)?;
+        }
         let content = Content {
             schema_type,
             text: if normalize { schema.normalized_text() } else { schema.canonical_text() },
@@ -120,14 +126,16 @@ impl Inner {
                     content.schema_type
                 ))
             };
+            let mut budget = Budget::default();
             let resolved = {
                 let view = self.store.view();
-                let mut budget = Budget::default();
                 let references = &content.references;
                 resolve(&view, &stored.subject, references, Filter::All, &mut budget, 0)
                     .map_err(invalid)?
             };
+            let bytes = content.text.len() + (MAX_BYTES - budget.bytes);
             Schema::parse(content.schema_type, &content.text, &resolved, Strictness::Stored)
+                .map(|schema| (schema, bytes))
                 .map_err(|error| invalid(error.to_string()))
         })
     }

@@ -3,16 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::contract::{check_rules, effective, stamped_version};
+use super::contract::{check_rules, effective, merge_rules, stamped_version, without_rules};
+use super::rounds::Claims;
 use super::{Inner, Registry, Version, compute};
 use crate::compatibility::{Earlier, Rules};
-use crate::content::{Content, Metadata, RuleSet, SchemaType};
+use crate::content::{Content, Metadata, Reference, RuleSet, SchemaType};
 use crate::error::Error;
 use crate::schema::{CompatibilityPolicy, Schema, Strictness, TextFormat};
 use crate::store::record::{ContextValue, Key, Mode, SchemaValue, TENANT};
-use crate::store::view::View;
 use crate::store::{Filter, Policy, Records, StoredSchema, SubjectConfig};
 use crate::subject::Subject;
+use crate::tags::{SchemaTags, TagChanges};
 
 /// How properties of JSON Schema may not begin where fields are validated.
 const RESERVED_PREFIX: &str = "$$";
@@ -36,6 +37,10 @@ pub struct Registration {
     pub version: i32,
     /// Whether the normalised text is meant.
     pub normalize: bool,
+    /// Tags that are to be written into the text or removed from it.
+    pub tags: TagChanges,
+    /// Whether a new version takes over the tags of the latest one.
+    pub propagate_tags: bool,
 }
 
 /// A reference as a request brings it.
@@ -47,6 +52,13 @@ pub struct ReferenceRequest {
     pub subject: Option<String>,
     /// The version there; -1 is the latest.
     pub version: Option<i32>,
+}
+
+impl From<Reference> for ReferenceRequest {
+    fn from(reference: Reference) -> Self {
+        let Reference { name, subject, version } = reference;
+        Self { name: Some(name), subject: Some(subject), version: Some(version) }
+    }
 }
 
 /// As the reference server writes them.
@@ -63,8 +75,25 @@ impl fmt::Display for ReferenceRequest {
     }
 }
 
+/// A change of the tags of a version, which makes a new one.
+#[derive(Debug, Clone, Default)]
+pub struct TagsOfVersion {
+    /// The change.
+    pub tags: TagChanges,
+    /// The number that the new version must get; 0 for the next one.
+    pub new_version: i32,
+    /// Where there are none, those of the version.
+    pub metadata: Option<Metadata>,
+    /// Likewise; rules to merge or to remove win over it.
+    pub rule_set: Option<RuleSet>,
+    /// Rules that are added to those of the version before, or replace them.
+    pub rules_to_merge: Option<RuleSet>,
+    /// The names of rules that go.
+    pub rules_to_remove: Vec<String>,
+}
+
 /// What becomes of a registration.
-enum Plan {
+pub(super) enum Plan {
     /// The subject has it already.
     Known(Arc<StoredSchema>),
     New {
@@ -98,25 +127,27 @@ impl Registry {
         if let Some(known) = self.registered(&subject, &request, &config).await? {
             return Ok(known);
         }
-        let earlier: usize = {
-            let view = self.view();
-            view.versions(&subject, Filter::Live).map(|stored| stored.content.text.len()).sum()
-        };
-        let size = request.text.len() + earlier;
-        let of = subject.clone();
-        let decide = move |inner: &Inner| inner.plan(&of, &request);
-        let confirm = move |view: &View, plan: Plan| match plan {
-            Plan::Known(stored) => Ok(stored),
-            Plan::New { version, id, content } => {
-                let stored = view.version(&subject, version, Filter::Live);
-                let is_ours =
-                    |stored: &&Arc<StoredSchema>| stored.id == id && *stored.content == *content;
-                stored.filter(is_ours).cloned().ok_or_else(|| {
-                    Error::Store("Another registry wrote at the same time; try again".to_owned())
-                })
+        let inner = Arc::clone(&self.inner);
+        let answer = inner.registrations.push(subject, request);
+        let work = async move || {
+            let outcome = inner.store.check_loaded().await;
+            let mut writer = inner.writer.lock().await;
+            // Another one may have written it with its own.
+            if inner.registrations.is_empty() {
+                return Ok(());
             }
+            let leads = match outcome {
+                Ok(()) => inner.lead(&mut writer).await,
+                Err(error) => Err(error),
+            };
+            match leads {
+                Ok(()) => inner.write_round().await,
+                Err(error) => inner.registrations.refuse(&error),
+            }
+            Ok(())
         };
-        self.write_and_confirm(size, decide, confirm).await
+        self.inner.worker.run(work).await?;
+        answer.await.unwrap_or(Err(Error::Internal))
     }
 
     /// The version that a registration would answer without writing. No mode
@@ -244,6 +275,58 @@ impl Registry {
         compute(&self.inner, size, move |inner| inner.formatted(&stored, format)).await
     }
 
+    /// The parts of a version that have tags.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSchema`] when what was stored cannot be parsed.
+    pub async fn tagged_entities(
+        &self,
+        stored: &Arc<StoredSchema>,
+    ) -> Result<Vec<SchemaTags>, Error> {
+        let stored = Arc::clone(stored);
+        let size = stored.content.text.len();
+        compute(&self.inner, size, move |inner| {
+            let tagged = inner.parse_stored(&stored)?.tagged_entities();
+            tagged.map_err(|error| Error::InvalidSchema(error.to_string()))
+        })
+        .await
+    }
+
+    /// Makes a new version of one that there is, with other tags, and with
+    /// other metadata and rules where the change brings some.
+    ///
+    /// # Errors
+    /// Those of a registration.
+    pub async fn change_tags(
+        &self,
+        stored: &StoredSchema,
+        change: TagsOfVersion,
+    ) -> Result<Arc<StoredSchema>, Error> {
+        let rule_set = if change.rules_to_merge.is_none() && change.rules_to_remove.is_empty() {
+            change.rule_set
+        } else {
+            let previous = match change.new_version.checked_sub(1).filter(|number| *number > 0) {
+                Some(number) => Version::Number(number),
+                None => Version::Latest,
+            };
+            let previous = self.version(&stored.subject, previous, Filter::Live)?;
+            let rules = previous.content.rule_set.clone();
+            without_rules(merge_rules(rules, change.rules_to_merge), &change.rules_to_remove)
+        };
+        let content = &stored.content;
+        let request = Registration {
+            schema_type: Some(content.schema_type.name().to_owned()),
+            text: content.text.clone(),
+            references: content.references.iter().cloned().map(ReferenceRequest::from).collect(),
+            metadata: change.metadata.or_else(|| content.metadata.clone()),
+            rule_set,
+            version: if change.new_version == 0 { -1 } else { change.new_version },
+            tags: change.tags,
+            ..Registration::default()
+        };
+        self.register(stored.subject.clone(), request).await
+    }
+
     /// The schema of a version, parsed.
     ///
     /// # Errors
@@ -359,7 +442,13 @@ impl Inner {
     }
 
     /// Decides about a registration. Whoever calls it is the only writer.
-    fn plan(&self, subject: &Subject, request: &Registration) -> Result<(Records, Plan), Error> {
+    /// `claims` are the ids that others get with the same write.
+    pub(super) fn plan(
+        &self,
+        subject: &Subject,
+        request: &Registration,
+        claims: &Claims,
+    ) -> Result<(Records, Plan), Error> {
         let known =
             |stored: &Arc<StoredSchema>| (Records::default(), Plan::Known(Arc::clone(stored)));
         let (mode, config, versions) = {
@@ -377,6 +466,13 @@ impl Inner {
         let mut request = request.clone();
         if !takes_ids {
             complete(&mut request, &config, live.last(), next_version);
+            if let Some(previous) = live.last().filter(|_| request.propagate_tags) {
+                let previous = self.parse_stored(previous)?.tagged_entities();
+                let mut previous =
+                    previous.map_err(|error| Error::InvalidSchema(error.to_string()))?;
+                previous.append(&mut request.tags.add);
+                request.tags.add = previous;
+            }
         }
         let normalize = request.normalize && !takes_ids;
         let strictness = self.strictness(&config, &request);
@@ -387,7 +483,8 @@ impl Inner {
         let mut id = request.id;
         {
             let view = self.store.view();
-            let shared = view.id_of(subject.context(), &content);
+            let context = subject.context();
+            let shared = view.id_of(context, &content).or_else(|| claims.id_of(context, &content));
             if let Some(shared) = shared.filter(|shared| id.is_none_or(|id| id == *shared)) {
                 let found = view.version_with_id(subject, shared, Filter::Live);
                 if let Some(found) = found.filter(|_| request.version == 0) {
@@ -417,7 +514,7 @@ impl Inner {
                 return Err(Error::InvalidSchema(reason.to_owned()));
             }
         };
-        let id = self.settle_id(subject, id, &content)?;
+        let id = self.settle_id(subject, id, &content, claims)?;
         let records = self.records(subject, version, id, &content);
         Ok((records, Plan::New { version, id, content: Box::new(content) }))
     }
@@ -427,11 +524,12 @@ impl Inner {
         subject: &Subject,
         id: Option<i32>,
         content: &Content,
+        claims: &Claims,
     ) -> Result<i32, Error> {
         let view = self.store.view();
         let context = subject.context();
         let Some(id) = id else {
-            let next = view.max_id(context).checked_add(1);
+            let next = view.max_id(context).max(claims.max_id(context)).checked_add(1);
             return next.ok_or_else(|| Error::Store("All ids of the context are used".to_owned()));
         };
         match view.user_of_id(context, id, None) {
@@ -489,13 +587,7 @@ fn complete(
         request.text = previous.text.clone();
         request.schema_type = Some(previous.schema_type.name().to_owned());
         let references = previous.references.iter().cloned();
-        request.references = references
-            .map(|reference| ReferenceRequest {
-                name: Some(reference.name),
-                subject: Some(reference.subject),
-                version: Some(reference.version),
-            })
-            .collect();
+        request.references = references.map(ReferenceRequest::from).collect();
     }
     let own = (request.metadata.take(), request.rule_set.take());
     let previous = previous.map(|content| (content.metadata.clone(), content.rule_set.clone()));

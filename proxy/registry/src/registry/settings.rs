@@ -116,7 +116,7 @@ impl Registry {
         if !subject.is_valid(true) {
             return Err(Error::InvalidSubject(subject));
         }
-        self.write(0, move |inner| {
+        self.write(move |inner| {
             let view = inner.store.view();
             check_writable(&view, &subject)?;
             let mut config = view.config(&subject).cloned().unwrap_or_default();
@@ -135,7 +135,7 @@ impl Registry {
     /// # Errors
     /// [`Error::SubjectNotFound`] where it has none; the default context always has.
     pub async fn delete_config(&self, subject: Subject) -> Result<SubjectConfig, Error> {
-        let config = self.write(0, move |inner| {
+        let config = self.write(move |inner| {
             let view = inner.store.view();
             let config = view.config(&subject).cloned();
             if config.is_none() && !subject.is_default_context() {
@@ -186,7 +186,7 @@ impl Registry {
             return Err(Error::ForwardIsGlobal);
         }
         self.check_mutability()?;
-        self.write(0, move |inner| {
+        self.write(move |inner| {
             let view = inner.store.view();
             let mut records = Records::default();
             let is_new = view.mode_in_scope(&subject) != Mode::Import;
@@ -215,7 +215,7 @@ impl Registry {
         recursive: bool,
     ) -> Result<Option<Mode>, Error> {
         self.check_mutability()?;
-        self.write(0, move |inner| {
+        self.write(move |inner| {
             let view = inner.store.view();
             let mode = view.mode(&subject);
             if mode.is_none() && !recursive && !subject.is_default_context() {

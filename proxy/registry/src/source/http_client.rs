@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use ureq::http::Request;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::SourceError;
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
+/// How a private key begins that only a password opens.
+const ENCRYPTED_KEY: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY";
 /// The most of an answer that is no registry's, in an error message.
 const SHOWN_AT_MOST: usize = 200;
 
@@ -24,6 +28,16 @@ const SHOWN_AT_MOST: usize = 200;
 pub struct Secret(pub String);
 
 impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[hidden]")
+    }
+}
+
+/// What a file of certificates and keys holds, which is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pem(pub Vec<u8>);
+
+impl fmt::Debug for Pem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("[hidden]")
     }
@@ -41,6 +55,9 @@ pub struct HttpClientConfig {
     pub bearer_token: Option<Secret>,
     /// Certificates (PEM) that sign its own; without, those that the system trusts.
     pub trusted_certificates: Option<Vec<u8>>,
+    /// Certificates (PEM) of this side, its own first, and their private key,
+    /// which must not be encrypted.
+    pub own_certificates: Option<Pem>,
     pub connect_timeout: Duration,
     /// The longest wait for an answer, from the call on.
     pub timeout: Duration,
@@ -53,6 +70,7 @@ impl Default for HttpClientConfig {
             user_info: None,
             bearer_token: None,
             trusted_certificates: None,
+            own_certificates: None,
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(60),
         }
@@ -103,6 +121,9 @@ impl HttpClient {
             Some(pem) => RootCerts::new_with_certs(&certificates(pem)?),
             None => RootCerts::PlatformVerifier,
         });
+        if let Some(Pem(pem)) = &config.own_certificates {
+            tls = tls.client_cert(Some(own_certificates(pem)?));
+        }
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(3)
@@ -209,6 +230,41 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
     Ok(certificates)
 }
 
+fn own_certificates(pem: &[u8]) -> Result<ClientCert, String> {
+    let mut certificates = Vec::new();
+    let mut key = None;
+    for item in parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(PemItem::PrivateKey(found)) => key = Some(found),
+            Ok(_) => {}
+            Err(error) => {
+                return Err(format!("the certificates of this side are not PEM: {error}"));
+            }
+        }
+    }
+    if certificates.is_empty() {
+        return Err("there is no certificate (PEM) of this side".to_owned());
+    }
+    let Some(key) = key else {
+        let is_encrypted = pem.windows(ENCRYPTED_KEY.len()).any(|text| text == ENCRYPTED_KEY);
+        return Err(match is_encrypted {
+            true => "the private key of this side is encrypted; decrypt it with openssl pkey",
+            false => "there is no private key (PEM) beside the certificate of this side",
+        }
+        .to_owned());
+    };
+    // A key that does not belong to the certificate would show at the first call only.
+    let der: Vec<_> =
+        certificates.iter().map(|certificate| certificate.der().to_vec().into()).collect();
+    let wrong =
+        |problem: &str| format!("the certificate and the private key of this side: {problem}");
+    let private = PrivateKeyDer::try_from(key.der().to_vec()).map_err(wrong)?;
+    let provider = rustls::crypto::ring::default_provider();
+    CertifiedKey::from_der(der, private, &provider).map_err(|error| wrong(&error.to_string()))?;
+    Ok(ClientCert::new_with_certs(&certificates, key))
+}
+
 fn outcome(url: &str, status: u16, answer: Vec<u8>) -> Result<Vec<u8>, SourceError> {
     if status < 300 {
         return Ok(answer);
@@ -292,6 +348,28 @@ mod tests {
             ..Default::default()
         };
         assert!(HttpClient::new(&config).unwrap_err().contains("certificate"));
+    }
+
+    #[test]
+    fn a_certificate_of_its_own_needs_its_key() {
+        const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        const ENCRYPTED: &str =
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+        for (pem, expected) in [
+            ("no PEM".to_owned(), "no certificate"),
+            (CERTIFICATE.to_owned(), "no private key"),
+            (format!("{CERTIFICATE}{ENCRYPTED}"), "encrypted"),
+            (format!("{CERTIFICATE}{KEY}"), "the certificate and the private key"),
+        ] {
+            let config = HttpClientConfig {
+                urls: vec!["https://h".to_owned()],
+                own_certificates: Some(Pem(pem.clone().into_bytes())),
+                ..Default::default()
+            };
+            let error = HttpClient::new(&config).unwrap_err();
+            assert!(error.contains(expected), "{pem}: {error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Schemas ready for records. What a registry was asked once is kept.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -9,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::{NewSchema, SchemaSource, SourceError};
 use crate::content::{Reference, SchemaType};
+use crate::kept::Kept;
 use crate::payload::{PayloadCodec, SchemaKey};
 use crate::schema::{InvalidSchema, Schema, Strictness};
 
@@ -21,8 +21,8 @@ pub struct Schemas {
     source: Arc<dyn SchemaSource>,
     /// Where schemas are compiled, which may take long.
     runtime: Handle,
-    codecs: RwLock<HashMap<SchemaKey, Arc<PayloadCodec>>>,
-    registered: RwLock<HashMap<Registered, Arc<PayloadCodec>>>,
+    codecs: RwLock<Kept<SchemaKey, Arc<PayloadCodec>>>,
+    registered: RwLock<Kept<Registered, Arc<PayloadCodec>>>,
     /// Ids that are known to be versions of subjects.
     versions: RwLock<HashSet<(String, i32)>>,
 }
@@ -52,15 +52,15 @@ impl Schemas {
         Self {
             source,
             runtime: Handle::current(),
-            codecs: RwLock::default(),
-            registered: RwLock::default(),
+            codecs: RwLock::new(Kept::new(MAX_KEPT)),
+            registered: RwLock::new(Kept::new(MAX_KEPT)),
             versions: RwLock::default(),
         }
     }
 
     /// A schema that was asked for before.
     pub fn cached(&self, key: SchemaKey) -> Option<Arc<PayloadCodec>> {
-        self.codecs.read().get(&key).cloned()
+        self.codecs.read().get(&key)
     }
 
     /// A schema by what a payload says of it.
@@ -73,7 +73,7 @@ impl Schemas {
         }
         let found = self.source.schema(key).await?;
         let codec = self.prepared(found.id, found.schema).await?;
-        insert(&self.codecs, key, Arc::clone(&codec));
+        self.codecs.write().insert(key, Arc::clone(&codec), codec.text_bytes());
         Ok(codec)
     }
 
@@ -111,7 +111,7 @@ impl Schemas {
             schema_type: schema.schema_type,
             text: schema.text.clone(),
         };
-        let known = self.registered.read().get(&registered).cloned();
+        let known = self.registered.read().get(&registered);
         if let Some(codec) = known
             && schema.references.is_empty()
             && self.source.still_has(subject, codec.id())
@@ -123,7 +123,7 @@ impl Schemas {
         let id = self.source.register(subject, schema).await?;
         let codec = self.load(SchemaKey::Id(id)).await?;
         if is_simple {
-            insert(&self.registered, registered, Arc::clone(&codec));
+            self.registered.write().insert(registered, Arc::clone(&codec), codec.text_bytes());
         }
         Ok(codec)
     }
@@ -179,17 +179,4 @@ impl NewSchema {
             normalize: false,
         }
     }
-}
-
-fn insert<K: Eq + Hash>(
-    kept: &RwLock<HashMap<K, Arc<PayloadCodec>>>,
-    key: K,
-    codec: Arc<PayloadCodec>,
-) {
-    let mut kept = kept.write();
-    if kept.len() >= MAX_KEPT {
-        // Those in use come back soon.
-        kept.clear();
-    }
-    kept.insert(key, codec);
 }

@@ -46,6 +46,17 @@ impl Records {
         self.0.push((view.key_bytes(key), None));
     }
 
+    /// Adds others behind these.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
+    /// The bytes of their keys and values.
+    pub(crate) fn size(&self) -> usize {
+        let of_value = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        self.0.iter().map(|(key, value)| key.len() + of_value(value)).sum()
+    }
+
     /// Whether any of them removes one.
     pub(crate) fn removes(&self) -> bool {
         self.0.iter().any(|(_, value)| value.is_none())

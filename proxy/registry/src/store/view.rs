@@ -616,6 +616,29 @@ mod tests {
         assert!(Arc::ptr_eq(&shared.content, &second), "one content, one copy");
     }
 
+    /// What a Karapace of June 2026 wrote.
+    const KARAPACE: &str = r#"
+        {"keytype":"SCHEMA","subject":"a-value","version":1,"magic":1} => {"subject":"a-value","version":1,"id":1,"schema":"{\"fields\":[{\"name\":\"x\",\"type\":\"int\"}],\"name\":\"A\",\"type\":\"record\"}","deleted":false}
+        {"keytype":"SCHEMA","subject":"j-value","version":1,"magic":1} => {"subject":"j-value","version":1,"id":3,"schema":"{\"properties\":{\"a\":{\"type\":\"integer\"}},\"type\":\"object\"}","deleted":false,"schemaType":"JSON"}
+        {"keytype":"SCHEMA","subject":"s-value","version":1,"magic":1} => {"subject":"s-value","version":1,"id":4,"schema":"\"string\"","deleted":false}
+        {"keytype":"SCHEMA","subject":"d-value","version":1,"magic":1} => {"subject":"d-value","version":1,"id":5,"schema":"\"int\"","deleted":false}
+        {"keytype":"SCHEMA","subject":"r-value","version":1,"magic":1} => {"subject":"r-value","version":1,"id":6,"schema":"{\"fields\":[{\"name\":\"a\",\"type\":\"A\"}],\"name\":\"R\",\"type\":\"record\"}","deleted":false,"references":[{"name":"A","subject":"a-value","version":1}]}
+        {"keytype":"CONFIG","subject":"a-value","magic":0} => {"compatibilityLevel":"FULL"}
+        {"keytype":"DELETE_SUBJECT","subject":"d-value","magic":0} => {"subject":"d-value","version":1}
+        {"keytype":"SCHEMA","subject":"s-value","version":1,"magic":1} => {"subject":"s-value","version":1,"id":4,"schema":"\"string\"","deleted":true}
+    "#;
+
+    #[test]
+    fn records_that_a_karapace_wrote_are_replayed() {
+        let view = replay(KARAPACE);
+        assert_eq!(shown(&view), "a-value:1=1 -d-value:1=5 j-value:1=3 r-value:1=6 -s-value:1=4");
+        let a = Subject::parse("a-value");
+        let level = view.config(&a).and_then(|config| config.compatibility_level);
+        assert_eq!(level.map(|level| level.name()), Some("FULL"));
+        let referrers = view.referrers(&a, 1, Filter::Live);
+        assert_eq!(referrers.map(|stored| stored.id).collect::<Vec<_>>(), [6]);
+    }
+
     #[test]
     fn a_topic_of_karapace_is_replayed() {
         let view = replay(

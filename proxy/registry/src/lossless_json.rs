@@ -70,6 +70,19 @@ impl Json {
         }
     }
 
+    /// The member `name` of an object, to be changed.
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Json> {
+        self.members_mut()?.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// The members of an object, to be changed.
+    pub(crate) fn members_mut(&mut self) -> Option<&mut Vec<(String, Json)>> {
+        match self {
+            Self::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
