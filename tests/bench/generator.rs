@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::Bench;
+use crate::page;
 use crate::results::{Column, Row, Spread, Unit};
 use crate::servers::{Kind, Server};
 
@@ -165,7 +166,19 @@ fn rounds(
             samples[index].push(run(server, counts[index]));
         }
     }
-    servers.iter().zip(&samples).map(|(server, samples)| row(case, server.kind, samples)).collect()
+    let row = |(server, samples): (&Server, &Vec<Sample>)| {
+        let row = row(case, server.kind, samples);
+        let texts: Vec<String> = row.cells.iter().zip(columns()).map(cell_text).collect();
+        eprintln!("  {:?}: {}", server.kind, texts.join(", "));
+        row
+    };
+    servers.iter().zip(&samples).map(row).collect()
+}
+
+/// For whoever watches.
+fn cell_text((cell, column): (&Option<Spread>, Column)) -> String {
+    let value = cell.map(|cell| page::value_text(cell.median, column.unit));
+    format!("{} {}", value.unwrap_or_default(), column.title)
 }
 
 /// Creates a topic.

@@ -469,7 +469,7 @@ impl Directory {
         for flusher in threads {
             ended_well &= flusher.join().is_ok();
         }
-        if let Err(error) = self.journal.empty_all() {
+        if let Err(error) = self.journal.close() {
             tracing::error!(path = %self.path.display(), %error, "the journal cannot be emptied");
             ended_well = false;
         }

@@ -14,13 +14,18 @@
 //!                                          journal.1 takes the rounds meanwhile
 //! ```
 //!
+//! A half that is emptied keeps its length, because to sync a file that grows costs
+//! about twice what it costs to sync one that does not. Its first record is struck
+//! out. What comes after that is of an older generation than the next rounds, and ends
+//! where theirs end for whoever reads it.
+//!
 //! A start writes what it finds in the journal to where it belongs before any
 //! partition is opened. That changes nothing where the files have it already,
 //! because appended bytes never change. So that they never move either while the
 //! journal knows them, it is emptied before segments are removed or written anew.
 //!
 //! Each round is one record: magic (4 bytes), CRC-32C of the rest (4), its length
-//! (4), then for each piece: topic (length 2, text), partition (4), topic id (16),
+//! (4), generation (8), then for each piece: topic (length 2, text), partition (4), topic id (16),
 //! base offset of the segment (8), position (8), length (4), bytes. All big-endian.
 
 use std::collections::HashMap;
@@ -41,12 +46,12 @@ use super::store::KnownPartition;
 
 /// No topic can have a partition with such a name.
 pub(super) const FILE_NAMES: [&str; 2] = ["journal.0", "journal.1"];
-const MAGIC: u32 = 0x6f74_6a31;
-/// Magic, checksum and length.
-const RECORD_HEAD: usize = 12;
+const MAGIC: u32 = 0x6f74_6a32;
+/// Magic, checksum, length and generation.
+const RECORD_HEAD: usize = 20;
 
 /// Rounds go to the other half from this size on.
-const HALF_BYTES: u64 = 32 * 1024 * 1024;
+const HALF_BYTES: u64 = if cfg!(test) { 4 * 1024 } else { 32 * 1024 * 1024 };
 /// A larger round is cheaper without the journal, which would write it twice.
 const MAX_ROUND_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -100,7 +105,10 @@ impl State {
 struct Half {
     /// Made at the first round.
     file: Option<Arc<dyn LogFile>>,
+    /// Where the next round goes. The file may be longer.
     size: u64,
+    /// How often it was emptied.
+    generation: u64,
     /// What has to be synced before the half is empty.
     unsynced: Unsynced,
     is_closed: bool,
@@ -132,7 +140,7 @@ impl Journal {
         if bytes.map(|range| range.length).sum::<u64>() > MAX_ROUND_BYTES {
             return Ok(Round::Declined);
         }
-        let record = record(pieces)?;
+        let mut record = record(pieces)?;
         let mut state = self.state.lock();
         state.check()?;
         let active = state.active;
@@ -149,6 +157,7 @@ impl Journal {
                 half.file.insert(file).clone()
             }
         };
+        seal(&mut record, half.generation);
         let mut slices: Vec<_> = record.iter().map(|part| IoSlice::new(part)).collect();
         file.write_at(&mut slices, half.size)?;
         half.size += record.iter().map(|part| part.len() as u64).sum::<u64>();
@@ -170,23 +179,35 @@ impl Journal {
     /// When a sync fails: nobody knows what is durable then.
     pub(super) fn empty_full(&self) -> io::Result<()> {
         let _turn = self.emptying.lock();
-        (0..FILE_NAMES.len()).try_for_each(|index| self.empty(index, false))
+        (0..FILE_NAMES.len()).try_for_each(|index| self.empty(index, Emptying::Full))
     }
 
     /// As [`Journal::empty_full`], full or not: after this the journal knows
     /// nothing of what was appended before.
     pub(super) fn empty_all(&self) -> io::Result<()> {
         let _turn = self.emptying.lock();
-        (0..FILE_NAMES.len()).try_for_each(|index| self.empty(index, true))
+        (0..FILE_NAMES.len()).try_for_each(|index| self.empty(index, Emptying::All))
     }
 
-    fn empty(&self, index: usize, even_if_open: bool) -> io::Result<()> {
+    /// As [`Journal::empty_all`], and gives the room back: nothing is left for the
+    /// next start to read.
+    pub(super) fn close(&self) -> io::Result<()> {
+        let _turn = self.emptying.lock();
+        (0..FILE_NAMES.len()).try_for_each(|index| self.empty(index, Emptying::ForGood))
+    }
+
+    fn empty(&self, index: usize, emptying: Emptying) -> io::Result<()> {
         let (file, unsynced) = {
             let mut state = self.state.lock();
             state.check()?;
             let Some(half) = state.halves.get_mut(index) else { return Ok(()) };
-            let Some(file) = half.file.clone().filter(|_| half.size > 0) else { return Ok(()) };
-            if !half.is_closed && !even_if_open {
+            let Some(file) = half.file.clone() else { return Ok(()) };
+            let is_wanted = match emptying {
+                Emptying::Full => half.is_closed,
+                Emptying::All => half.size > 0,
+                Emptying::ForGood => true,
+            };
+            if !is_wanted {
                 return Ok(());
             }
             half.is_closed = true;
@@ -196,8 +217,15 @@ impl Journal {
             }
             (file, unsynced)
         };
-        let emptied =
-            unsynced.sync(&*self.files).and_then(|()| file.set_len(0)).and_then(|()| file.sync());
+        let emptied = unsynced
+            .sync(&*self.files)
+            .and_then(|()| match emptying {
+                Emptying::ForGood => file.set_len(0),
+                Emptying::Full | Emptying::All => {
+                    file.write_at(&mut [IoSlice::new(&[0; RECORD_HEAD])], 0)
+                }
+            })
+            .and_then(|()| file.sync());
         let mut state = self.state.lock();
         if let Err(error) = emptied {
             state.has_failed = true;
@@ -205,13 +233,24 @@ impl Journal {
         }
         if let Some(half) = state.halves.get_mut(index) {
             half.size = 0;
+            half.generation += 1;
             half.is_closed = false;
         }
         Ok(())
     }
 }
 
-/// The parts of a record: heads, and the bytes as they are in the files.
+/// Which halves are emptied.
+#[derive(Debug, Clone, Copy)]
+enum Emptying {
+    Full,
+    All,
+    /// All, and their files are cut.
+    ForGood,
+}
+
+/// The parts of a record: room for its head, then heads of pieces, and the bytes as
+/// they are in the files.
 fn record(pieces: &[Piece<'_>]) -> io::Result<Vec<Bytes>> {
     let mut parts = vec![Bytes::new()];
     for piece in pieces {
@@ -236,19 +275,28 @@ fn record(pieces: &[Piece<'_>]) -> io::Result<Vec<Bytes>> {
             parts.push(bytes);
         }
     }
-    let length: usize = parts.iter().map(Bytes::len).sum();
-    let mut crc = crc32c::crc32c(&(length as u32).to_be_bytes());
-    for part in &parts {
-        crc = crc32c::crc32c_append(crc, part);
-    }
+    Ok(parts)
+}
+
+/// Puts the head before the parts.
+fn seal(parts: &mut [Bytes], generation: u64) {
+    let length = parts.iter().skip(1).map(Bytes::len).sum::<usize>() as u32;
+    let crc = parts
+        .iter()
+        .skip(1)
+        .fold(checksum_of_head(length, generation), |crc, part| crc32c::crc32c_append(crc, part));
     let mut head = BytesMut::with_capacity(RECORD_HEAD);
     head.put_u32(MAGIC);
     head.put_u32(crc);
-    head.put_u32(length as u32);
+    head.put_u32(length);
+    head.put_u64(generation);
     if let Some(first) = parts.first_mut() {
         *first = head.freeze();
     }
-    Ok(parts)
+}
+
+fn checksum_of_head(length: u32, generation: u64) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&length.to_be_bytes()), &generation.to_be_bytes())
 }
 
 /// A piece of a record that was found at start.
@@ -297,43 +345,40 @@ pub(super) fn replay(
     Ok(has_found)
 }
 
-/// What is in a journal: pieces for partitions, and bytes at its end that are no
-/// whole record.
-pub(super) fn look(mut journal: Bytes) -> (usize, usize) {
-    let mut count = 0;
-    let mut left = journal.len();
-    while let Some(mut record) = split_record(&mut journal) {
-        while let Ok(Some(_)) = split_piece(&mut record) {
-            count += 1;
-        }
-        left = journal.len();
-    }
-    (count, left)
+/// How many pieces a journal holds for partitions.
+pub(super) fn count_pieces(journal: Bytes) -> usize {
+    pieces(journal).len()
 }
 
-/// The pieces of all whole records. A record that is not whole was not acknowledged.
+/// The pieces of all whole records of the newest generation, which is that of the
+/// first. A record that is not whole was not acknowledged.
 fn pieces(mut journal: Bytes) -> Vec<Found> {
     let mut found = Vec::new();
-    while let Some(record) = split_record(&mut journal) {
-        let mut rest = record;
-        while let Ok(Some(piece)) = split_piece(&mut rest) {
+    let mut newest = None;
+    while let Some((generation, mut record)) = split_record(&mut journal) {
+        if *newest.get_or_insert(generation) != generation {
+            break;
+        }
+        while let Ok(Some(piece)) = split_piece(&mut record) {
             found.push(piece);
         }
     }
     found
 }
 
-fn split_record(journal: &mut Bytes) -> Option<Bytes> {
+/// Generation and pieces of the record at the beginning.
+fn split_record(journal: &mut Bytes) -> Option<(u64, Bytes)> {
     let magic = journal.try_get_u32().ok()?;
     let crc = journal.try_get_u32().ok()?;
     let length = journal.try_get_u32().ok()?;
+    let generation = journal.try_get_u64().ok()?;
     let size = usize::try_from(length).ok()?;
     if magic != MAGIC || size > journal.len() {
         return None;
     }
     let record = journal.split_to(size);
-    let computed = crc32c::crc32c_append(crc32c::crc32c(&length.to_be_bytes()), &record);
-    (computed == crc).then_some(record)
+    let computed = crc32c::crc32c_append(checksum_of_head(length, generation), &record);
+    (computed == crc).then_some((generation, record))
 }
 
 fn split_piece(record: &mut Bytes) -> Result<Option<Found>, bytes::TryGetError> {
@@ -405,7 +450,7 @@ fn restore(
 mod tests {
     use super::*;
 
-    fn record_of(bytes: &[u8]) -> Vec<u8> {
+    fn record_of(generation: u64, bytes: &[u8]) -> Vec<u8> {
         let mut body = BytesMut::new();
         body.put_u16(1);
         body.put_slice(b"t");
@@ -415,15 +460,15 @@ mod tests {
         body.put_u64(50);
         body.put_u32(bytes.len() as u32);
         body.put_slice(bytes);
-        let length = (body.len() as u32).to_be_bytes();
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&length), &body);
-        [&MAGIC.to_be_bytes()[..], &crc.to_be_bytes(), &length, &body].concat()
+        let mut parts = [Bytes::new(), body.freeze()];
+        seal(&mut parts, generation);
+        parts.concat()
     }
 
     #[test]
     fn whole_records_are_found_and_nothing_else() {
-        let two = [record_of(b"first"), record_of(b"second")].concat();
-        let first = record_of(b"first").len();
+        let two = [record_of(1, b"first"), record_of(1, b"second")].concat();
+        let first = record_of(1, b"first").len();
         for length in 0..=two.len() {
             let expected = usize::from(length >= first) + usize::from(length == two.len());
             let found = pieces(Bytes::copy_from_slice(&two[..length]));
@@ -434,9 +479,26 @@ mod tests {
             damaged[at] ^= 1;
             assert_eq!(pieces(damaged.into()).len(), 0, "byte {at}");
         }
-        let found = pieces(two.into());
+        let found = pieces(two.clone().into());
         assert_eq!((found[0].topic.as_str(), found[0].index), ("t", 3));
         assert_eq!((found[1].segment, found[1].position), (100, 50));
         assert_eq!(&found[1].bytes[..], b"second");
+    }
+
+    #[test]
+    fn an_older_generation_ends_the_newest() {
+        let older = [record_of(1, b"first"), record_of(1, b"second"), record_of(1, b"third")];
+        let mut journal = older.concat();
+        let values = |journal: &[u8]| -> Vec<Bytes> {
+            let found = pieces(Bytes::copy_from_slice(journal));
+            found.into_iter().map(|piece| piece.bytes).collect()
+        };
+        assert_eq!(values(&journal).len(), 3);
+        journal[..RECORD_HEAD].fill(0);
+        assert!(values(&journal).is_empty(), "emptied");
+        // As long as the first one was, so that the second begins where this ends.
+        let newer = record_of(2, b"FIRST");
+        journal[..newer.len()].copy_from_slice(&newer);
+        assert_eq!(values(&journal), [&b"FIRST"[..]]);
     }
 }

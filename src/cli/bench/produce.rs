@@ -58,8 +58,10 @@ const IDEMPOTENT: Spec = Spec {
     help: "Give every request in flight a producer id of its own, and its batches sequence numbers.",
 };
 
-/// Times that a batch is sent which finds its partition without a leader.
+/// Times that a batch is sent which finds its partition without a leader, or that a
+/// producer id is asked for while the broker is not yet ready to give one.
 const ATTEMPTS: u32 = 20;
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_secs(1) };
 
 #[derive(Debug)]
 struct Produce {
@@ -241,9 +243,22 @@ impl Producer {
             transaction_timeout_ms: i32::MAX,
             ..InitProducerIdRequest::default()
         };
-        let answer = client.call(Target::Any, Purpose::General, nobody).await?;
-        Error::check(answer.error_code, None)?;
-        Ok(Self { id: answer.producer_id, epoch: answer.producer_epoch, next: HashMap::new() })
+        let mut attempts = 0;
+        loop {
+            let answer = client.call(Target::Any, Purpose::General, nobody.clone()).await?;
+            match Error::check(answer.error_code, None) {
+                Ok(()) => {
+                    let (id, epoch) = (answer.producer_id, answer.producer_epoch);
+                    return Ok(Self { id, epoch, next: HashMap::new() });
+                }
+                Err(error) if !error.is_retriable() || attempts == ATTEMPTS => {
+                    return Err(error.into());
+                }
+                Err(_) => {}
+            }
+            attempts += 1;
+            tokio::time::sleep(BACKOFF.pause(attempts)).await;
+        }
     }
 
     /// A copy of the batch that belongs to this producer.
@@ -283,7 +298,6 @@ pub(super) async fn send(
     request: ProduceRequest,
     meter: &Meter,
 ) -> Result<(), Failure> {
-    let backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_secs(1) };
     let mut leader = topic.partition(partition).and_then(|partition| partition.leader);
     let mut attempts = 0;
     loop {
@@ -302,7 +316,7 @@ pub(super) async fn send(
             return Err(error.into());
         }
         meter.retried();
-        tokio::time::sleep(backoff.pause(attempts)).await;
+        tokio::time::sleep(BACKOFF.pause(attempts)).await;
         client.refresh_topics(std::slice::from_ref(&topic.name)).await?;
         let known = client.cached_topic(&topic.name);
         leader = known.and_then(|topic| topic.partition(partition)?.leader);
