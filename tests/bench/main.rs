@@ -26,12 +26,12 @@ use cases::Cases;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "usage: scripts/bench [all | guard | CASES...]
+const USAGE: &str = "usage: scripts/bench [all] [CASES...]
+       scripts/bench guard
 
-Without arguments the core set runs, at most 20 minutes after the build; `all` adds
-what takes long or much space. With names only those run. Each of them writes
-docs/benchmarks.md. `guard` prints five ratios to compare with those of another
-version, and writes nothing.
+Without names every case runs, which takes at most 20 minutes after the build; with
+`all` also what takes long or much space. Each run writes docs/benchmarks.md. `guard`
+prints five ratios to compare with those of another version, and writes nothing.
 
 Cases:";
 
@@ -57,11 +57,13 @@ fn main() -> ExitCode {
         floor::serve();
         return ExitCode::SUCCESS;
     }
-    let is_full = names == ["all"];
     let is_guard = names == ["guard"];
-    let chosen: Option<Vec<&Cases>> = match names[..] {
-        [] | ["all" | "guard"] => Some(cases::ALL.iter().collect()),
-        _ => names.iter().map(|name| cases::ALL.iter().find(|it| it.name == *name)).collect(),
+    let is_full = names.first() == Some(&"all");
+    let names = if is_full || is_guard { &names[1..] } else { &names[..] };
+    let chosen: Option<Vec<&Cases>> = if names.is_empty() {
+        Some(cases::ALL.iter().collect())
+    } else {
+        names.iter().map(|name| cases::ALL.iter().find(|it| it.name == *name)).collect()
     };
     let Some(chosen) = chosen else {
         eprintln!("{USAGE}");
@@ -86,8 +88,8 @@ fn main() -> ExitCode {
     for cases in chosen {
         eprintln!("== {}", cases.name);
         let section = (cases.measure)(&bench, cases.section(&bench));
-        page::keep(&docs, &section);
-        println!("{}", page::section(&section));
+        page::keep(&docs, cases, &section);
+        println!("{}", page::section(cases, &section));
     }
     page::write(&docs);
     ExitCode::SUCCESS

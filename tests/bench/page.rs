@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::cases;
+use crate::cases::{self, Cases};
 use crate::plot;
 use crate::results::{Section, Spread, Unit};
 
@@ -14,12 +14,13 @@ fn folder(docs: &Path) -> PathBuf {
 }
 
 /// Writes the figures and the plot of a group down.
-pub(crate) fn keep(docs: &Path, section: &Section) {
+pub(crate) fn keep(docs: &Path, cases: &Cases, section: &Section) {
     let folder = folder(docs);
     std::fs::create_dir_all(&folder).unwrap();
     let json = serde_json::to_string_pretty(section).unwrap() + "\n";
     std::fs::write(folder.join(format!("{}.json", section.name)), json).unwrap();
-    std::fs::write(folder.join(format!("{}.svg", section.name)), plot::svg(section)).unwrap();
+    std::fs::write(folder.join(format!("{}.svg", section.name)), plot::svg(cases.title, section))
+        .unwrap();
 }
 
 /// Writes the page of all groups that have been measured.
@@ -31,19 +32,17 @@ pub(crate) fn write(docs: &Path) {
         the server alone. Beside each figure stands what an acknowledged record had behind it: Ottla's default syncs before it \
         answers, Apache Kafka's does not.\n",
     );
-    let sections: Vec<Section> = cases::ALL
-        .iter()
-        .filter_map(|cases| {
-            let file = folder(docs).join(format!("{}.json", cases.name));
-            let json = std::fs::read(file).ok()?;
-            Some(serde_json::from_slice(&json).unwrap())
-        })
-        .collect();
+    let sections = cases::ALL.iter().filter_map(|cases| {
+        let file = folder(docs).join(format!("{}.json", cases.name));
+        let json = std::fs::read(file).ok()?;
+        Some((cases, serde_json::from_slice::<Section>(&json).unwrap()))
+    });
+    let sections: Vec<_> = sections.collect();
     page.push_str("\n## Budgets\n\n| what | measured | budget | |\n|---|---|---|---|\n");
-    for section in &sections {
+    for (cases, section) in &sections {
         for budget in &section.budgets {
             let verdict = if budget.is_met { "met" } else { "**missed**" };
-            let (title, text) = (&section.title, &budget.text);
+            let (title, text) = (cases.title, &budget.text);
             let _ = writeln!(
                 page,
                 "| {title}: {text} | {} | {} | {verdict} |",
@@ -51,21 +50,21 @@ pub(crate) fn write(docs: &Path) {
             );
         }
     }
-    for it in &sections {
-        let _ = write!(page, "\n{}", section(it));
+    for (cases, it) in &sections {
+        let _ = write!(page, "\n{}", section(cases, it));
     }
     std::fs::write(docs.join("benchmarks.md"), page).unwrap();
 }
 
 /// The part of the page that tells of one group.
-pub(crate) fn section(section: &Section) -> String {
-    let mut text = format!("## {}\n", section.title);
-    for paragraph in &section.text {
+pub(crate) fn section(cases: &Cases, section: &Section) -> String {
+    let mut text = format!("## {}\n", cases.title);
+    for paragraph in cases.text {
         let _ = write!(text, "\n{paragraph}\n");
     }
     let _ = write!(text, "\nMeasured on {}: {}.\n", section.date, section.machine);
     let plotted = &section.columns[section.plotted].title;
-    let _ = write!(text, "\n![{}: {plotted}](benchmarks/{}.svg)\n", section.title, section.name);
+    let _ = write!(text, "\n![{}: {plotted}](benchmarks/{}.svg)\n", cases.title, section.name);
     let titles: Vec<&str> = section.columns.iter().map(|column| &*column.title).collect();
     let _ = write!(text, "\n| case | server | durability | {} |\n", titles.join(" | "));
     let _ = writeln!(text, "|---|---|---|{}", "---|".repeat(titles.len()));

@@ -27,7 +27,7 @@ fn colour(row: &Row) -> &'static str {
 }
 
 /// The plot of the section's plotted column.
-pub(crate) fn svg(section: &Section) -> String {
+pub(crate) fn svg(title: &str, section: &Section) -> String {
     let column = &section.columns[section.plotted];
     let rows = section.rows.iter().filter_map(|row| Some((row, row.cells[section.plotted]?)));
     let rows: Vec<_> = rows.collect();
@@ -77,7 +77,7 @@ pub(crate) fn svg(section: &Section) -> String {
         y += STEP;
     }
     let height = y + GAP;
-    let title = escaped(&format!("{}: {}", section.title, column.title));
+    let title = escaped(&format!("{title}: {}", column.title));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\

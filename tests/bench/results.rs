@@ -71,10 +71,8 @@ pub(crate) struct Budget {
 /// All that one group of cases has shown.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Section {
+    /// That of the cases.
     pub(crate) name: String,
-    pub(crate) title: String,
-    /// Paragraphs: what was done.
-    pub(crate) text: Vec<String>,
     /// Where and when.
     pub(crate) machine: String,
     pub(crate) date: String,

@@ -11,6 +11,10 @@ pub(super) const CASES: Cases = Cases {
     name: "growth",
     about: "the base case of produce at 10 times the partitions, topics, connections, history",
     title: "Growth",
+    text: &[
+        "The base case of producing, and the same with ten times the partitions or connections, with 100 topics of 16 partitions \
+        besides, and with 8 GB in the topic before.",
+    ],
     measure,
 };
 
@@ -20,11 +24,6 @@ const TOPICS: u32 = 100;
 const HISTORY: u64 = 8_000_000_000;
 
 fn measure(bench: &Bench, mut section: Section) -> Section {
-    section.text = vec![format!(
-        "The base case of producing, and the same with ten times the partitions or connections, with {TOPICS} topics of 16 \
-        partitions besides, and with {} GB in the topic before.",
-        HISTORY / 1_000_000_000
-    )];
     let servers = warm(bench, &[Kind::Ottla, Kind::Kafka]);
     let topic = "growth";
     let measure = |section: &mut Section, case: &str, load: Load, prepare: &dyn Fn(&Server)| {

@@ -13,6 +13,11 @@ pub(super) const CASES: Cases = Cases {
     name: "kafka-tools",
     about: "Kafka's ProducerPerformance, ConsumerPerformance and EndToEndLatency",
     title: "Kafka's own tools",
+    text: &[
+        "Kafka's ProducerPerformance (acks=all, idempotent, batches of 16 KiB: its defaults), ConsumerPerformance and \
+        EndToEndLatency; records of 1 KiB, 16 partitions. These Java programs take most of the cores, so the CPU time of the \
+        server says more than the throughput.",
+    ],
     measure,
 };
 
@@ -23,12 +28,6 @@ const RECORDS: u64 = 200_000;
 const ROUND_TRIPS: u64 = 2_000;
 
 fn measure(bench: &Bench, mut section: Section) -> Section {
-    section.text = vec![
-        "Kafka's ProducerPerformance (acks=all, idempotent, batches of 16 KiB: its defaults), ConsumerPerformance and \
-        EndToEndLatency; records of 1 KiB, 16 partitions. These Java programs take most of the cores, so the CPU time of the \
-        server says more than the throughput."
-            .to_owned(),
-    ];
     let jars = jars();
     let servers = warm(bench, &BROKERS);
     servers.iter().for_each(|server| create_topic(server, TOPIC, 16));

@@ -23,7 +23,9 @@ pub(crate) struct Cases {
     pub(crate) name: &'static str,
     /// For the usage.
     pub(crate) about: &'static str,
-    title: &'static str,
+    pub(crate) title: &'static str,
+    /// Paragraphs: what is done, and what explains the figures.
+    pub(crate) text: &'static [&'static str],
     /// Fills the section.
     pub(crate) measure: fn(&Bench, Section) -> Section,
 }
@@ -45,8 +47,6 @@ impl Cases {
     pub(crate) fn section(&self, bench: &Bench) -> Section {
         Section {
             name: self.name.to_owned(),
-            title: self.title.to_owned(),
-            text: Vec::new(),
             machine: machine::describe(&bench.folder),
             date: machine::date(),
             columns: generator::columns(),

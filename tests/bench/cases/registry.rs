@@ -10,15 +10,14 @@ pub(super) const CASES: Cases = Cases {
     name: "registry",
     about: "Schema Registry: registrations and look-ups by id",
     title: "Schema Registry",
+    text: &[
+        "Small Avro schemas, each registered under a subject of its own; an answer waits until the schema is on the disk. Look-ups \
+        by id go around 1,000 schemas. A record is a request here.",
+    ],
     measure,
 };
 
 fn measure(bench: &Bench, mut section: Section) -> Section {
-    section.text = vec![
-        "Small Avro schemas, each registered under a subject of its own; an answer waits until the schema is on the disk. \
-        Look-ups by id go around 1,000 schemas. A record is a request here."
-            .to_owned(),
-    ];
     let servers = warm(bench, &[Kind::Ottla]);
     for (case, option, connections) in [
         ("register, 1 connection", "--schemas", "1"),

@@ -10,6 +10,11 @@ pub(super) const CASES: Cases = Cases {
     name: "start",
     about: "time to the first answer, by data and partitions, after a clean stop and kill -9",
     title: "Start",
+    text: &[
+        "From the start of the process to its first answer over REST, five starts each, page cache warm. The registry answers then, \
+        too. Before each kill -9 something was written to every partition, 100 MB where there is one. Memory is what was \
+        resident after each of these starts.",
+    ],
     measure,
 };
 
@@ -50,11 +55,6 @@ const GROWTHS: [Growth; 2] = [
 ];
 
 fn measure(bench: &Bench, mut section: Section) -> Section {
-    section.text = vec![format!(
-        "From the start of the process to its first answer over REST, {STARTS} starts each, page cache warm. The registry \
-        answers then, too. Before each kill -9 something was written to every partition, 100 MB where there is one. Memory is \
-        what was resident after the last of these starts."
-    )];
     section.columns = [("time to the first answer", Unit::Millis), ("memory", Unit::Mib)]
         .map(|(title, unit)| Column { title: title.to_owned(), unit })
         .into();
