@@ -89,6 +89,39 @@ fn retention_by_size_keeps_the_newest_segments() {
 }
 
 #[test]
+fn a_data_directory_stays_below_its_maximum() {
+    let server = restless().set("log.disk.max.bytes", "6000000").start();
+    let cluster = Cluster::new(server.broker());
+    let segment = ("segment.bytes", "1048576");
+    let delete = [segment, ("file.delete.delay.ms", "0")];
+    cluster.create_topic_with("older", 1, &delete);
+    cluster.create_topic_with("newer", 1, &delete);
+    cluster.create_topic_with("compacted", 1, &[segment, ("cleanup.policy", "compact")]);
+    let value = vec![b'x'; 100_000];
+    for key in 0..20 {
+        let key = format!("key {key}");
+        cluster.produce("compacted", 0, &[(Some(key.as_bytes()), Some(&value))]);
+    }
+    for topic in ["older", "newer"] {
+        for _ in 0..40 {
+            cluster.produce(topic, 0, &[(None, Some(&value))]);
+        }
+    }
+    // 10 MB were written, of which 2 MB are not to be removed.
+    let all = ["older-0", "newer-0", "compacted-0"];
+    until("the oldest segments to go", || {
+        let bytes: u64 = all.iter().map(|name| log_bytes(server.setup(), name)).sum();
+        (bytes <= 6_000_000).then_some(())
+    });
+    let starts = ["older", "newer", "compacted"].map(|topic| cluster.start_offset(topic, 0));
+    assert!(starts[0] > starts[1], "the oldest go first: {starts:?}");
+    assert_eq!(starts[2], 0, "not those of a compacted topic");
+    assert_eq!(cluster.records("compacted", 0).len(), 20);
+    let newest = cluster.records("newer", 0).last().map(|record| record.offset);
+    assert_eq!(newest, Some(39), "what is being written stays");
+}
+
+#[test]
 fn retention_by_time_removes_even_the_segment_that_is_written_to() {
     let server = restless().start();
     let cluster = Cluster::new(server.broker());

@@ -16,7 +16,7 @@ pub(super) const CASES: Cases = Cases {
     text: &[
         "Kafka's ProducerPerformance (acks=all, idempotent, batches of 16 KiB: its defaults), ConsumerPerformance and \
         EndToEndLatency; records of 1 KiB, 16 partitions. These Java programs take most of the cores, so the CPU time of the \
-        server says more than the throughput.",
+        server says more than the throughput. EndToEndLatency tells whole milliseconds.",
     ],
     measure,
 };

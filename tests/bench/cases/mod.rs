@@ -64,8 +64,8 @@ fn warm(bench: &Bench, kinds: &[Kind]) -> Vec<Server> {
     for server in servers.iter().filter(|server| server.kind != Kind::Floor) {
         eprintln!("warming up: {:?}", server.kind);
         let run = |records| produce::Load::BASE.run(server, "warm-up", records);
-        // Java compiles what is used often, and that takes a while.
-        let runs = if matches!(server.kind, Kind::Kafka | Kind::KafkaDurable) { 3 } else { 1 };
+        // Java compiles what is used often, again and again, and that takes a while.
+        let runs = if matches!(server.kind, Kind::Kafka | Kind::KafkaDurable) { 8 } else { 1 };
         let records = generator::records_of_a_run(bench, run);
         (0..runs).for_each(|_| _ = run(records));
         generator::delete_topic(server, "warm-up");
