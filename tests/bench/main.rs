@@ -27,11 +27,12 @@ use cases::Cases;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "usage: scripts/bench [all] [CASES...]
-       scripts/bench guard
+       scripts/bench guard | page
 
 Without names every case runs, which takes at most 20 minutes after the build; with
 `all` also what takes long or much space. Each run writes docs/benchmarks.md. `guard`
-prints five ratios to compare with those of another version, and writes nothing.
+prints five ratios to compare with those of another version, and writes nothing. `page`
+writes docs/benchmarks.md again from the figures that were kept.
 
 Cases:";
 
@@ -57,6 +58,12 @@ fn main() -> ExitCode {
         floor::serve();
         return ExitCode::SUCCESS;
     }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = root.join("docs");
+    if names == ["page"] {
+        page::write(&docs);
+        return ExitCode::SUCCESS;
+    }
     let is_guard = names == ["guard"];
     let is_full = names.first() == Some(&"all");
     let names = if is_full || is_guard { &names[1..] } else { &names[..] };
@@ -70,7 +77,6 @@ fn main() -> ExitCode {
         cases::ALL.iter().for_each(|cases| eprintln!("  {:12}{}", cases.name, cases.about));
         return ExitCode::from(2);
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = root.join("target");
     std::fs::create_dir_all(&target).unwrap();
     let folder = tempfile::Builder::new().prefix("bench").tempdir_in(&target).unwrap();
@@ -84,11 +90,10 @@ fn main() -> ExitCode {
         println!("{}", guard::ratios(&bench));
         return ExitCode::SUCCESS;
     }
-    let docs = root.join("docs");
     for cases in chosen {
         eprintln!("== {}", cases.name);
         let section = (cases.measure)(&bench, cases.section(&bench));
-        page::keep(&docs, cases, &section);
+        page::keep(&docs, &section);
         println!("{}", page::section(cases, &section));
     }
     page::write(&docs);

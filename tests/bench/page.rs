@@ -13,17 +13,15 @@ fn folder(docs: &Path) -> PathBuf {
     docs.join("benchmarks")
 }
 
-/// Writes the figures and the plot of a group down.
-pub(crate) fn keep(docs: &Path, cases: &Cases, section: &Section) {
+/// Writes the figures of a group down.
+pub(crate) fn keep(docs: &Path, section: &Section) {
     let folder = folder(docs);
     std::fs::create_dir_all(&folder).unwrap();
     let json = serde_json::to_string_pretty(section).unwrap() + "\n";
     std::fs::write(folder.join(format!("{}.json", section.name)), json).unwrap();
-    std::fs::write(folder.join(format!("{}.svg", section.name)), plot::svg(cases.title, section))
-        .unwrap();
 }
 
-/// Writes the page of all groups that have been measured.
+/// Writes page and plots of all groups that have been measured.
 pub(crate) fn write(docs: &Path) {
     let mut page = String::from(
         "# Benchmarks\n\n\
@@ -52,6 +50,8 @@ pub(crate) fn write(docs: &Path) {
     }
     for (cases, it) in &sections {
         let _ = write!(page, "\n{}", section(cases, it));
+        let plot = folder(docs).join(format!("{}.svg", cases.name));
+        std::fs::write(plot, plot::svg(cases.title, it)).unwrap();
     }
     std::fs::write(docs.join("benchmarks.md"), page).unwrap();
 }
