@@ -85,7 +85,7 @@ fn main() -> ExitCode {
         eprintln!("{} is on tmpfs: put it on a disk", target.display());
         return ExitCode::FAILURE;
     }
-    let bench = Bench { folder: folder.path().to_owned(), rounds: 3, seconds: 2.0, is_full };
+    let bench = Bench { folder: folder.path().to_owned(), rounds: 3, seconds: 1.5, is_full };
     if is_guard {
         println!("{}", guard::ratios(&bench));
         return ExitCode::SUCCESS;
