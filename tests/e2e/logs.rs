@@ -221,7 +221,11 @@ fn each_kind_of_damage_is_found() {
             "an index that leads astray",
             |data| {
                 let index = first_log(data).with_extension("index");
-                change(&index, |bytes| bytes[7] ^= 1)
+                change(&index, |bytes| {
+                    // Earlier, so that the entries still ascend.
+                    let time = i64::from_be_bytes(bytes[..8].try_into().unwrap());
+                    bytes[..8].copy_from_slice(&(time - 1).to_be_bytes());
+                })
             },
             "no batch begins at position",
         ),
@@ -229,7 +233,11 @@ fn each_kind_of_damage_is_found() {
             "a time index that lies",
             |data| {
                 let index = first_log(data).with_extension("timeindex");
-                change(&index, |bytes| bytes[7] ^= 1)
+                change(&index, |bytes| {
+                    // Earlier, so that the entries still ascend.
+                    let time = i64::from_be_bytes(bytes[..8].try_into().unwrap());
+                    bytes[..8].copy_from_slice(&(time - 1).to_be_bytes());
+                })
             },
             "says time",
         ),
